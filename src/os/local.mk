@@ -1,0 +1,19 @@
+th_os_SOURCES = \
+	src/os/cglimit.c \
+	src/os/cglimit.h \
+	src/os/cgroup.c \
+	src/os/cgroup.h \
+	src/os/cgstat.c \
+	src/os/cgstat.h \
+	src/os/cred.c \
+	src/os/cred.h \
+	src/os/loop.c \
+	src/os/loop.h \
+	src/os/mount.c \
+	src/os/mount.h \
+	src/os/proc.c \
+	src/os/proc.h \
+	src/os/proctree.c \
+	src/os/proctree.h \
+	src/os/spawn.c \
+	src/os/spawn.h
