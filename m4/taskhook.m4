@@ -1,0 +1,66 @@
+# Macros of taskhook's own for configure.ac.
+
+# TH_TRY_FLAGS(VARIABLE, FLAGS, [COMPANIONS])
+# Appends each of FLAGS that the compiler takes without a warning to VARIABLE. -Werror is there
+# because clang only warns of an option that it does not know. COMPANIONS are given beside the
+# flag while trying, for options that mean nothing alone. The program has a header of libc in it,
+# as some options (_FORTIFY_SOURCE without -O) are refused there only.
+AC_DEFUN([TH_TRY_FLAGS], [
+	for th_flag in m4_normalize([$2]); do
+		AS_VAR_PUSHDEF([th_cache], [th_cv_flag_$th_flag])
+		AC_CACHE_CHECK([whether $CC accepts $th_flag], [th_cache], [
+			th_saved_CFLAGS=$CFLAGS
+			CFLAGS="$CFLAGS $3 $th_flag -Werror"
+			AC_LINK_IFELSE(
+				[AC_LANG_PROGRAM([[#include <stdlib.h>
+#include <string.h>]], [[]])],
+				[AS_VAR_SET([th_cache], [yes])],
+				[AS_VAR_SET([th_cache], [no])])
+			CFLAGS=$th_saved_CFLAGS
+		])
+		AS_VAR_IF([th_cache], [yes], [AS_VAR_APPEND([$1], [" $th_flag"])])
+		AS_VAR_POPDEF([th_cache])
+	done
+])
+
+# TH_TRY_LDFLAGS(VARIABLE, FLAGS)
+# The same for options of the linker.
+AC_DEFUN([TH_TRY_LDFLAGS], [
+	for th_flag in m4_normalize([$2]); do
+		AS_VAR_PUSHDEF([th_cache], [th_cv_ldflag_$th_flag])
+		AC_CACHE_CHECK([whether the linker accepts $th_flag], [th_cache], [
+			th_saved_LDFLAGS=$LDFLAGS
+			LDFLAGS="$LDFLAGS $th_flag"
+			AC_LINK_IFELSE([AC_LANG_PROGRAM([], [])],
+				[AS_VAR_SET([th_cache], [yes])],
+				[AS_VAR_SET([th_cache], [no])])
+			LDFLAGS=$th_saved_LDFLAGS
+		])
+		AS_VAR_IF([th_cache], [yes], [AS_VAR_APPEND([$1], [" $th_flag"])])
+		AS_VAR_POPDEF([th_cache])
+	done
+])
+
+# TH_LIBRARY(PREFIX, MODULE, MINIMUM, DEBIAN-PACKAGE, FEDORA-PACKAGE, ALPINE-PACKAGE)
+# PKG_CHECK_MODULES that says what to install when the library is not there.
+AC_DEFUN([TH_LIBRARY], [
+	PKG_CHECK_MODULES([$1], [$2 >= $3], [], [
+		AC_MSG_ERROR([the library '$2' (version $3 or later) was not found: $$1_PKG_ERRORS
+Install it and run configure again:
+    Debian, Ubuntu      apt-get install $4
+    Fedora, RHEL        dnf install $5
+    Alpine              apk add $6])
+	])
+])
+
+# TH_DEFINE_DIR(NAME, DIRECTORY, DESCRIPTION)
+# Defines NAME in config.h as DIRECTORY with ${prefix} and its kin replaced.
+AC_DEFUN([TH_DEFINE_DIR], [
+	th_dir='$2'
+	th_previous=
+	while test "x$th_dir" != "x$th_previous"; do
+		th_previous=$th_dir
+		eval "th_dir=\"$th_dir\""
+	done
+	AC_DEFINE_UNQUOTED([$1], ["$th_dir"], [$3])
+])

@@ -1,0 +1,2 @@
+# One program a line, made of tests/helpers/NAME.c, with its path: programs that tests run.
+test_helpers =

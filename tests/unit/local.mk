@@ -1,0 +1,2 @@
+# One program a line, made of tests/unit/test-NAME.c, with its path as here.
+unit_tests =
