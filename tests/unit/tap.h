@@ -31,7 +31,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TAP_UNUSED	 __attribute__((unused))
 #define TAP_PRINTF(f, a) __attribute__((format(printf, f, a)))
 
 struct tap_state {
@@ -42,7 +41,7 @@ struct tap_state {
 static struct tap_state tap_state;
 
 /* Prints TEXT in double quotes with line ends and control bytes escaped, as TAP is line by line. */
-TAP_UNUSED static inline void tap_quote_text(const char *text)
+static inline void tap_quote_text(const char *text)
 {
 	if (!text) {
 		fputs("NULL", stdout);
@@ -65,7 +64,7 @@ TAP_UNUSED static inline void tap_quote_text(const char *text)
 }
 
 TAP_PRINTF(4, 0)
-TAP_UNUSED static inline bool tap_report_result(
+static inline bool tap_report_result(
 	bool passed, const char *file, int line, const char *format, va_list args)
 {
 	tap_state.run++;
@@ -82,7 +81,7 @@ TAP_UNUSED static inline bool tap_report_result(
 }
 
 TAP_PRINTF(5, 6)
-TAP_UNUSED static inline bool tap_check_true(
+static inline bool tap_check_true(
 	bool passed, const char *text, const char *file, int line, const char *format, ...)
 {
 	va_list args;
@@ -96,7 +95,7 @@ TAP_UNUSED static inline bool tap_check_true(
 }
 
 TAP_PRINTF(5, 6)
-TAP_UNUSED static inline bool tap_check_int(
+static inline bool tap_check_int(
 	intmax_t got, intmax_t expected, const char *file, int line, const char *format, ...)
 {
 	va_list args;
@@ -110,7 +109,7 @@ TAP_UNUSED static inline bool tap_check_int(
 }
 
 TAP_PRINTF(5, 6)
-TAP_UNUSED static inline bool tap_check_uint(
+static inline bool tap_check_uint(
 	uintmax_t got, uintmax_t expected, const char *file, int line, const char *format, ...)
 {
 	va_list args;
@@ -124,7 +123,7 @@ TAP_UNUSED static inline bool tap_check_uint(
 }
 
 TAP_PRINTF(5, 6)
-TAP_UNUSED static inline bool tap_check_str(
+static inline bool tap_check_str(
 	const char *got, const char *expected, const char *file, int line, const char *format, ...)
 {
 	bool same = got == expected || (got && expected && strcmp(got, expected) == 0);
@@ -145,7 +144,7 @@ TAP_UNUSED static inline bool tap_check_str(
 
 /* EXPECTED occurs somewhere in GOT. */
 TAP_PRINTF(5, 6)
-TAP_UNUSED static inline bool tap_check_contains(
+static inline bool tap_check_contains(
 	const char *got, const char *expected, const char *file, int line, const char *format, ...)
 {
 	bool found = got && expected && strstr(got, expected);
@@ -165,8 +164,8 @@ TAP_UNUSED static inline bool tap_check_contains(
 }
 
 TAP_PRINTF(6, 7)
-TAP_UNUSED static inline bool tap_check_mem(const void *got, const void *expected,
-	size_t size_bytes, const char *file, int line, const char *format, ...)
+static inline bool tap_check_mem(const void *got, const void *expected, size_t size_bytes,
+	const char *file, int line, const char *format, ...)
 {
 	const unsigned char *g = got, *e = expected;
 	size_t at = 0;
@@ -185,7 +184,7 @@ TAP_UNUSED static inline bool tap_check_mem(const void *got, const void *expecte
 
 /* Counts COUNT checks as skipped for the reason WHY, which the driver prints. */
 TAP_PRINTF(2, 3)
-TAP_UNUSED static inline void skip(unsigned int count, const char *why, ...)
+static inline void skip(unsigned int count, const char *why, ...)
 {
 	for (unsigned int i = 0; i < count; i++) {
 		va_list args;
@@ -201,7 +200,7 @@ TAP_UNUSED static inline void skip(unsigned int count, const char *why, ...)
 
 /* Gives up the whole test program, which counts as a failure. */
 TAP_PRINTF(1, 2)
-TAP_UNUSED __attribute__((noreturn)) static inline void bail(const char *why, ...)
+__attribute__((noreturn)) static inline void bail(const char *why, ...)
 {
 	va_list args;
 
@@ -216,7 +215,7 @@ TAP_UNUSED __attribute__((noreturn)) static inline void bail(const char *why, ..
 
 /* A remark in the test's output, without effect on the result. */
 TAP_PRINTF(1, 2)
-TAP_UNUSED static inline void diag(const char *format, ...)
+static inline void diag(const char *format, ...)
 {
 	va_list args;
 
@@ -229,7 +228,7 @@ TAP_UNUSED static inline void diag(const char *format, ...)
 }
 
 /* Prints the plan; returns the status to leave main() with. */
-TAP_UNUSED static inline int done_testing(void)
+static inline int done_testing(void)
 {
 	printf("1..%u\n", tap_state.run);
 	if (fflush(stdout) != 0 || ferror(stdout))
