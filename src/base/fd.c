@@ -1,0 +1,110 @@
+#include "config.h"
+
+#include "base/fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+int fd_close(int fd)
+{
+	int saved = errno;
+
+	/* Not retried on EINTR: Linux has freed the descriptor by then (close(2)). */
+	if (fd >= 0)
+		(void)close(fd);
+	errno = saved;
+	return -1;
+}
+
+int fd_write_all(int fd, const void *p, size_t n)
+{
+	const char *s = p;
+
+	while (n) {
+		ssize_t w = write(fd, s, n);
+
+		if (w < 0) {
+			if (errno == EINTR)
+				continue;
+			return -errno;
+		}
+		if (w == 0)
+			return -EIO;
+		s += w;
+		n -= (size_t)w;
+	}
+	return 0;
+}
+
+ssize_t fd_read_full(int fd, void *p, size_t n)
+{
+	char *s = p;
+	size_t got = 0;
+
+	while (got < n) {
+		ssize_t r = read(fd, s + got, n - got);
+
+		if (r < 0) {
+			if (errno == EINTR)
+				continue;
+			return -errno;
+		}
+		if (r == 0)
+			break;
+		got += (size_t)r;
+	}
+	return (ssize_t)got;
+}
+
+int fd_pipe(int ret[2], int flags)
+{
+	return pipe2(ret, O_CLOEXEC | flags) < 0 ? -errno : 0;
+}
+
+int fd_pipe_enlarge(int fd, int want)
+{
+	int now = fcntl(fd, F_GETPIPE_SZ);
+
+	for (; want > now; want /= 2) {
+		int size = fcntl(fd, F_SETPIPE_SZ, want);
+
+		if (size >= 0)
+			return size;
+	}
+	return now;
+}
+
+int fd_fill_standard(void)
+{
+	for (;;) {
+		int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+		if (fd < 0)
+			return -errno;
+		if (fd > STDERR_FILENO) {
+			(void)close(fd);
+			return 0;
+		}
+		/* Held open for the life of the process, across exec too: it stands for a
+		 * standard stream. */
+		if (fcntl(fd, F_SETFD, 0) < 0)
+			return -errno;
+	}
+}
+
+bool fd_same_file(int a, int b)
+{
+	struct stat sa, sb;
+
+	return fstat(a, &sa) == 0 && fstat(b, &sb) == 0 && sa.st_dev == sb.st_dev &&
+		sa.st_ino == sb.st_ino;
+}
+
+bool fd_is_null(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3);
+}

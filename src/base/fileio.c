@@ -1,0 +1,142 @@
+#include "config.h"
+
+#include "base/fileio.h"
+
+#include "base/alloc.h"
+#include "base/fd.h"
+#include "base/path.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* The first size where the file does not tell (procfs) or does not tell the truth (kernfs). */
+#define READ_FIRST_BYTES 4096
+
+/* As many temporary names are tried where earlier ones are left from a killed process. */
+#define TEMP_TRIES_MAX 100
+
+/* Of the name that is replaced this much stands in the temporary one, which has to fit NAME_MAX. */
+#define TEMP_STEM_MAX 200
+
+int file_read_at(
+	int dirfd, const char *path, unsigned flags, size_t max, char **ret, size_t *ret_len)
+{
+	_cleanup_close_ int fd = -1;
+	_cleanup_free_ char *data = NULL;
+	size_t len = 0, cap;
+	struct stat st;
+
+	fd = openat(dirfd, path,
+		O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY |
+			(flags & FILEIO_NOFOLLOW ? O_NOFOLLOW : 0));
+	if (fd < 0) {
+		/* So a socket answers, and a device without a driver. */
+		if (errno == ENXIO && flags & FILEIO_REGULAR)
+			return -EMEDIUMTYPE;
+		return -errno;
+	}
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (flags & FILEIO_REGULAR && !S_ISREG(st.st_mode))
+		return -EMEDIUMTYPE;
+
+	/* st_size is a hint alone: kernfs says 4096 for a file of 4 bytes, procfs says 0. The byte
+	 * above the limit shows that the file is too big, the last one is for the NUL. */
+	max = MIN(max, (size_t)SSIZE_MAX - 2);
+	cap = S_ISREG(st.st_mode) && st.st_size > 0 && (uintmax_t)st.st_size < max
+		      ? (size_t)st.st_size
+		      : READ_FIRST_BYTES;
+	cap = MIN(cap, max) + 2;
+	data = xmalloc(cap);
+	for (;;) {
+		ssize_t r = read(fd, data + len, cap - 1 - len);
+
+		if (r < 0) {
+			if (errno == EINTR)
+				continue;
+			return -errno;
+		}
+		if (r == 0)
+			break;
+		len += (size_t)r;
+		if (len > max)
+			return -EFBIG;
+		if (len == cap - 1) {
+			cap = MIN(cap > max / 2 ? max : cap * 2, max) + 2;
+			data = xreallocarray(data, cap, 1);
+		}
+	}
+	data[len] = '\0';
+	*ret = TAKE_PTR(data);
+	if (ret_len)
+		*ret_len = len;
+	return 0;
+}
+
+/* Makes a file of an unused name beside `path`: "DIR/.NAME.PID.COUNTER". */
+static int temp_create(int dirfd, const char *path, char **ret_path)
+{
+	static unsigned counter;
+	const char *name = path_basename(path);
+	int dir_len = (int)(name - path);
+
+	for (unsigned tries = 0; tries < TEMP_TRIES_MAX; tries++) {
+		_cleanup_free_ char *temp = xasprintf("%.*s.%.*s.%ld.%u", dir_len, path,
+			TEMP_STEM_MAX, name, (long)getpid(), counter++);
+		int fd = openat(dirfd, temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
+			S_IRUSR | S_IWUSR);
+
+		if (fd >= 0) {
+			*ret_path = TAKE_PTR(temp);
+			return fd;
+		}
+		if (errno != EEXIST)
+			return -errno;
+	}
+	return -EEXIST;
+}
+
+int file_replace_at(int dirfd, const char *path, mode_t mode, const void *p, size_t n)
+{
+	_cleanup_free_ char *temp = NULL;
+	_cleanup_close_ int fd = -1;
+	int r;
+
+	fd = temp_create(dirfd, path, &temp);
+	if (fd < 0)
+		return fd;
+	r = fd_write_all(fd, p, n);
+	/* By fchmod(2), so that the umask does not count. */
+	if (r >= 0 && fchmod(fd, mode) < 0)
+		r = -errno;
+	if (r >= 0 && renameat(dirfd, temp, dirfd, path) < 0)
+		r = -errno;
+	if (r < 0)
+		(void)unlinkat(dirfd, temp, 0);
+	return r;
+}
+
+int file_write_at(int dirfd, const char *path, const char *s)
+{
+	_cleanup_close_ int fd = -1;
+	size_t n = strlen(s);
+	ssize_t w;
+
+	/* No O_TRUNC: it means nothing to kernel files, and makes kernfs keep attributes for each.
+	 */
+	fd = openat(dirfd, path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+	if (fd < 0)
+		return -errno;
+	do
+		w = write(fd, s, n);
+	while (w < 0 && errno == EINTR);
+	if (w < 0)
+		return -errno;
+	/* What a kernel file did not take in one piece it has read as another value. */
+	return (size_t)w == n ? 0 : -EIO;
+}

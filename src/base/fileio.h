@@ -1,0 +1,28 @@
+#ifndef TH_BASE_FILEIO_H
+#define TH_BASE_FILEIO_H
+
+/* Small whole files, read with a limit and replaced at once. */
+
+#include <stddef.h>
+#include <sys/types.h>
+
+/*
+ * Reads a file whole. `dirfd` may be AT_FDCWD. Opened O_NONBLOCK | O_NOCTTY so that a FIFO or a
+ * terminal cannot stall us; with FILEIO_REGULAR anything but a regular file is -EMEDIUMTYPE, with
+ * FILEIO_NOFOLLOW a link is -ELOOP. More than `max` bytes: -EFBIG, nothing is returned. *ret is
+ * NUL-terminated (the caller frees it), *ret_len (may be NULL) does not count that NUL.
+ */
+enum {
+	FILEIO_REGULAR = 1 << 0,
+	FILEIO_NOFOLLOW = 1 << 1,
+};
+int file_read_at(int dirfd, const char *path, unsigned flags, size_t max, char **ret, size_t *ret_len);
+
+/* Replaces (or makes) a file by a temporary name beside it and rename(2): readers see the old or
+ * the new, whole. No fsync (DESIGN 7.2). The temporary is gone on failure. 0 or -errno. */
+int file_replace_at(int dirfd, const char *path, mode_t mode, const void *p, size_t n);
+
+/* Writes `s` to an existing file in one write(2), as kernel interfaces want it. 0 or -errno. */
+int file_write_at(int dirfd, const char *path, const char *s);
+
+#endif

@@ -1,0 +1,30 @@
+#ifndef TH_BASE_LOCKFILE_H
+#define TH_BASE_LOCKFILE_H
+
+/*
+ * Liveness and mutual exclusion by fcntl(2) record locks (F_SETLK), over the whole file. They are
+ * not inherited by fork(2), end with the process, and can be asked about without taking them;
+ * flock(2) has none of that (DESIGN 7.3). The trap: closing ANY descriptor of the same file in the
+ * process drops the lock, so a lock file is opened in one place only.
+ */
+
+#include "base/clock.h"
+
+#include <sys/types.h>
+
+/*
+ * Opens (makes, mode 0600) `name` below `dirfd` and takes the lock. Returns the fd, whose closing
+ * is the unlocking, or -EAGAIN where another process holds it, or -errno. Holding it means that
+ * the name still leads to this file: a file that was unlinked while we waited is opened anew.
+ */
+int lockfile_try(int dirfd, const char *name);
+
+/* The same, waiting at most until `deadline` (monotonic): -ETIMEDOUT then. For locks that are only
+ * held for moments; it polls, as F_SETLKW knows no deadline. */
+int lockfile_wait(int dirfd, const char *name, usec_t deadline);
+
+/* Who holds the lock: 1 and the pid (0 where the holder is in another pid namespace), 0 where
+ * nobody does or there is no such file, or -errno. Our own lock does not count. */
+int lockfile_holder(int dirfd, const char *name, pid_t *ret_pid);
+
+#endif
