@@ -1,0 +1,79 @@
+#ifndef TH_RUN_HOOKRUN_H
+#define TH_RUN_HOOKRUN_H
+
+/*
+ * Runs one hook to its end (DESIGN 4, "How they run"). A hook ends when its process ends, not when
+ * its pipe closes. Output goes line by line, bounded, to the sink. At the timeout: SIGTERM to all
+ * that it started, kill-after later SIGKILL, 5 s later what is still there is given up and named.
+ * What a successful hook leaves in the background lives on and is reported. While it waits the
+ * caller's loop goes on being served.
+ */
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/str.h"
+#include "model/hook.h"
+#include "os/cred.h"
+#include "os/loop.h"
+#include "os/proctree.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#define HOOK_OUTPUT_LINE_MAX 4096		     /* longer lines are told in pieces */
+#define HOOK_OUTPUT_MAX	     ((uint64_t)1024 * 1024) /* of one hook; what is over is counted, and said \
+						      */
+#define HOOK_GIVE_UP_USEC (5 * USEC_PER_SEC)
+
+/* One line of output, without the newline. */
+typedef void (*hook_line_fn)(void *arg, const struct hook *h, const char *line, size_t n);
+
+struct hook_run {
+	/* in */
+	struct loop *loop;
+	const struct hook *hook;
+	enum hook_point point;
+	const struct strv *env;	 /* complete */
+	const char *cwd;	 /* task or group directory */
+	int cgroup_fd;		 /* a cgroup of its own, empty; -1: a keeper */
+	const struct cred *cred; /* NULL: as we are */
+	const char *stdin_data;	 /* the record as JSON, or NULL: /dev/null */
+	size_t stdin_size;
+	hook_line_fn line;
+	void *line_arg;
+	const bool
+		*interrupt; /* set by a signal handler of the loop: end the hook now; NULL: never */
+	usec_t deadline;    /* of the whole point (total-timeout), monotonic */
+	void (*started)(
+		void *arg, const struct proctree *tree); /* for the live state; may be NULL */
+	void *started_arg;
+	/* out */
+	struct proctree tree; /* the caller's: with children left it must be kept or killed */
+	usec_t start_realtime, duration;
+	bool failed;	  /* anything but exit status 0 */
+	bool not_started; /* exec failed; reason says why */
+	bool timed_out, interrupted, killed;
+	bool given_up; /* something survived SIGKILL */
+	int exit_code; /* -1: by signal */
+	int exit_signal;
+	bool children_left;
+	usec_t cpu_usec;
+	uint64_t memory_peak; /* 0: unknown */
+	char *last_line;      /* owned; NULL: no output */
+	char *reason; /* one line: "exit status 3", "timed out after 60s", "killed by SIGSEGV";
+			 owned; NULL: fine */
+	uint64_t output_bytes, output_dropped;
+};
+
+/* 0: it was run (whatever came of it) or could not be started (not_started); -errno: our own
+ * failure. */
+int hook_run(struct hook_run *r, struct th_err *err);
+void hook_run_done(struct hook_run *r); /* not the processes */
+
+/* The JSON line of logs/hooks.jsonl. */
+json_t *hook_run_to_json(const struct hook_run *r, unsigned attempt);
+
+/* A hook that was not run: skipped or unsafe, and why. */
+json_t *hook_skip_to_json(const struct hook *h, enum hook_point point);
+
+#endif
