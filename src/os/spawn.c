@@ -1,0 +1,801 @@
+#include "config.h"
+
+#include "os/spawn.h"
+
+#include "base/alloc.h"
+#include "base/fd.h"
+#include "base/path.h"
+#include "os/proc.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* One number for all architectures but alpha, for headers older than the calls. */
+#ifndef SYS_clone3
+#define SYS_clone3 435
+#endif
+#ifndef SYS_close_range
+#define SYS_close_range 436
+#endif
+
+/* The first calls of these names had 16-bit ids on the older 32-bit architectures (setresuid(2)).
+ */
+#ifdef SYS_setresuid32
+#define NR_SETGROUPS SYS_setgroups32
+#define NR_SETRESGID SYS_setresgid32
+#define NR_SETRESUID SYS_setresuid32
+#else
+#define NR_SETGROUPS SYS_setgroups
+#define NR_SETRESGID SYS_setresgid
+#define NR_SETRESUID SYS_setresuid
+#endif
+#ifdef SYS_fcntl64
+#define NR_FCNTL SYS_fcntl64
+#else
+#define NR_FCNTL SYS_fcntl
+#endif
+
+#ifndef CLONE_PIDFD
+#define CLONE_PIDFD 0x00001000
+#endif
+#ifndef CLONE_CLEAR_SIGHAND
+#define CLONE_CLEAR_SIGHAND 0x100000000ULL
+#endif
+#ifndef CLONE_INTO_CGROUP
+#define CLONE_INTO_CGROUP 0x200000000ULL
+#endif
+
+/* struct clone_args of <linux/sched.h> as of Linux 5.7, for headers that are older. */
+struct clone_args_v2 {
+	uint64_t flags;
+	uint64_t pidfd;
+	uint64_t child_tid;
+	uint64_t parent_tid;
+	uint64_t exit_signal;
+	uint64_t stack;
+	uint64_t stack_size;
+	uint64_t tls;
+	uint64_t set_tid;
+	uint64_t set_tid_size;
+	uint64_t cgroup;
+} __attribute__((aligned(8)));
+_Static_assert(sizeof(struct clone_args_v2) == 88, "clone3 tells its versions by their size");
+_Static_assert(sizeof(struct rlimit) == 16, "prlimit64 takes 64-bit limits");
+
+/* The kernel's sigset_t, which is smaller than that of libc. */
+#define KERNEL_SIGSET_SIZE ((size_t)(_NSIG / 8))
+
+/* Code that runs in a child which shares our memory, on a foreign stack: nothing there may be
+ * instrumented, take memory, or call anything in libc that has state. Its system calls go through
+ * syscall(2), whose only state, errno, the parent restores. */
+#define IN_CHILD __attribute__((noinline, no_sanitize("address", "undefined")))
+
+#define STACK_SIZE ((size_t)64 * 1024)
+
+/* What the child needs, made ready before it exists, and what it reports. */
+struct child {
+	const struct spawn_spec *spec;
+	pid_t parent;
+	const sigset_t *ignored;
+	bool attach;   /* it has to enter the cgroup by itself */
+	int report_fd; /* -1: through `report` in shared memory */
+	char oom_score_adj[16];
+	struct report {
+		int step;
+		int errnum; /* 0: none failed */
+	} report;
+};
+
+static bool force_fork, force_copy;
+
+const char *spawn_step_name(enum spawn_step step)
+{
+	switch (step) {
+	case SPAWN_OK:
+		break;
+	case SPAWN_CLONE:
+		return "make a process";
+	case SPAWN_CGROUP:
+		return "enter the cgroup";
+	case SPAWN_SESSION:
+		return "make a session";
+	case SPAWN_FD:
+		return "set up the standard streams";
+	case SPAWN_OOM_SCORE_ADJ:
+		return "set the oom score";
+	case SPAWN_NICE:
+		return "set the nice value";
+	case SPAWN_RLIMIT:
+		return "set a resource limit";
+	case SPAWN_CHDIR:
+		return "enter the working directory";
+	case SPAWN_GROUPS:
+		return "set the groups";
+	case SPAWN_UID:
+		return "set the user";
+	case SPAWN_EXEC:
+		return "execute";
+	}
+	return "start";
+}
+
+/* The signals that were ignored when we were started. */
+static const sigset_t *ignored_signals(void)
+{
+	static sigset_t ignored;
+	static bool known;
+
+	if (known)
+		return &ignored;
+	sigemptyset(&ignored);
+	for (int sig = 1; sig < _NSIG; sig++) {
+		struct sigaction sa;
+
+		/* EINVAL for the two that libc keeps to itself: it sets them when it needs them. */
+		if (sigaction(sig, NULL, &sa) < 0 || sa.sa_handler != SIG_IGN)
+			continue;
+		if (sig == SIGCHLD)
+			(void)signal(SIGCHLD, SIG_DFL);
+		else
+			sigaddset(&ignored, sig);
+	}
+	sigaddset(&ignored, SIGPIPE);
+	known = true;
+	return &ignored;
+}
+
+/* ---- in the child --------------------------------------------------------------------------- */
+
+IN_CHILD static int child_reset_signals(const sigset_t *ignored)
+{
+	/* CLONE_CLEAR_SIGHAND and execve reset handlers, but leave what is ignored. A zeroed struct
+	 * is SIG_DFL without flags in the layout of every architecture. */
+	static const unsigned long dfl[8];
+
+	for (int sig = 1; sig < _NSIG; sig++)
+		if (sigismember(ignored, sig) == 1 &&
+			syscall(SYS_rt_sigaction, sig, dfl, NULL, KERNEL_SIGSET_SIZE) < 0)
+			return -errno;
+	return 0;
+}
+
+IN_CHILD static int child_attach(int cgroup_fd)
+{
+	int fd = (int)syscall(SYS_openat, cgroup_fd, "cgroup.procs", O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || syscall(SYS_write, fd, "0", 1) < 0)
+		return -errno;
+	(void)syscall(SYS_close, fd);
+	return 0;
+}
+
+IN_CHILD static int child_set_streams(const int fds[3])
+{
+	int from[3], null = -1;
+
+	for (int i = 0; i < 3; i++) {
+		from[i] = fds[i];
+		if (from[i] < 0 && null < 0) {
+			null = (int)syscall(SYS_openat, AT_FDCWD, "/dev/null", O_RDWR | O_CLOEXEC);
+			if (null < 0)
+				return -errno;
+		}
+		if (from[i] < 0)
+			from[i] = null;
+	}
+	/* Out of the way of the copies to come, as {1, 0, 2} is allowed. */
+	for (int i = 0; i < 3; i++)
+		if (from[i] < 3 && from[i] != i) {
+			from[i] = (int)syscall(NR_FCNTL, from[i], F_DUPFD_CLOEXEC, 3);
+			if (from[i] < 0)
+				return -errno;
+		}
+	for (int i = 0; i < 3; i++) {
+		long r = from[i] == i ? syscall(NR_FCNTL, i, F_SETFD, 0)
+				      : syscall(SYS_dup3, from[i], i, 0);
+
+		if (r < 0)
+			return -errno;
+	}
+	return 0;
+}
+
+/* until Linux 5.9 */
+IN_CHILD static int child_close_listed(int keep)
+{
+	struct {
+		uint64_t ino;
+		int64_t off;
+		unsigned short reclen;
+		unsigned char type;
+		char name[];
+	} * entry;
+	char buf[1024] __attribute__((aligned(8)));
+	int dir = (int)syscall(
+		SYS_openat, AT_FDCWD, "/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	long n;
+
+	if (dir < 0) {
+		struct rlimit limit = {0};
+
+		if (syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit) < 0)
+			return -errno;
+		for (int fd = 3; (rlim_t)fd < limit.rlim_cur && fd < 1 << 20; fd++)
+			if (fd != keep)
+				(void)syscall(SYS_close, fd);
+		return 0;
+	}
+	while ((n = syscall(SYS_getdents64, dir, buf, sizeof(buf))) > 0)
+		for (long at = 0; at < n; at += entry->reclen) {
+			int fd = 0;
+
+			entry = (void *)(buf + at);
+			for (const char *s = entry->name; *s >= '0' && *s <= '9'; s++)
+				fd = 10 * fd + (*s - '0');
+			/* "." and ".." count as 0. */
+			if (fd >= 3 && fd != dir && fd != keep)
+				(void)syscall(SYS_close, fd);
+		}
+	if (n < 0)
+		return -errno;
+	(void)syscall(SYS_close, dir);
+	return 0;
+}
+
+/* Closes all from 3 on but `keep` (-1: none). */
+IN_CHILD static int child_close_others(int keep)
+{
+	unsigned after = keep < 3 ? 3 : (unsigned)keep + 1;
+
+	if (keep > 3 && syscall(SYS_close_range, 3, (unsigned)keep - 1, 0) < 0)
+		return child_close_listed(keep);
+	if (syscall(SYS_close_range, after, ~0U, 0) < 0)
+		return child_close_listed(keep);
+	return 0;
+}
+
+IN_CHILD static int child_set_oom_score_adj(const char *text)
+{
+	size_t len = 0;
+	int fd = (int)syscall(
+		SYS_openat, AT_FDCWD, "/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+	while (text[len])
+		len++;
+	if (fd < 0 || syscall(SYS_write, fd, text, len) < 0)
+		return -errno;
+	(void)syscall(SYS_close, fd);
+	return 0;
+}
+
+/* Sets *step before each, and returns -errno of the one that failed. */
+IN_CHILD static int child_set_up(const struct child *c, int *step)
+{
+	const struct spawn_spec *spec = c->spec;
+	static const unsigned long no_signals[_NSIG / 8 / sizeof(unsigned long) + 1];
+	int r;
+
+	*step = SPAWN_CGROUP;
+	if (c->attach && (r = child_attach(spec->cgroup_fd)) < 0)
+		return r;
+	*step = SPAWN_SESSION;
+	r = child_reset_signals(c->ignored);
+	if (r < 0)
+		return r;
+	if (syscall(SYS_setsid) < 0)
+		return -errno;
+	*step = SPAWN_CHDIR;
+	if (spec->cwd_fd >= 0 && syscall(SYS_fchdir, spec->cwd_fd) < 0)
+		return -errno;
+	*step = SPAWN_FD;
+	r = child_set_streams(spec->fds);
+	if (r < 0)
+		return r;
+	r = child_close_others(c->report_fd);
+	if (r < 0)
+		return r;
+	if (spec->set_umask)
+		(void)syscall(SYS_umask, spec->umask);
+	*step = SPAWN_OOM_SCORE_ADJ;
+	if (spec->set_oom_score_adj && (r = child_set_oom_score_adj(c->oom_score_adj)) < 0)
+		return r;
+	*step = SPAWN_NICE;
+	if (spec->set_nice && syscall(SYS_setpriority, PRIO_PROCESS, 0, spec->nice) < 0)
+		return -errno;
+	*step = SPAWN_RLIMIT;
+	for (size_t i = 0; i < spec->n_rlimits; i++)
+		if (syscall(SYS_prlimit64, 0, spec->rlimits[i].resource, &spec->rlimits[i].value,
+			    NULL) < 0)
+			return -errno;
+	if (spec->set_user) {
+		/* Not libc's functions: with CLONE_VM they would act on the parent's threads. */
+		*step = SPAWN_GROUPS;
+		if (syscall(NR_SETGROUPS, spec->n_groups, spec->groups) < 0)
+			return -errno;
+		if (syscall(NR_SETRESGID, spec->gid, spec->gid, spec->gid) < 0)
+			return -errno;
+		*step = SPAWN_UID;
+		if (syscall(NR_SETRESUID, spec->uid, spec->uid, spec->uid) < 0)
+			return -errno;
+	}
+	if (spec->die_with_parent) {
+		long ppid;
+
+		/* Only now, as the switch of user clears it (prctl(2)). A parent that has died
+		 * already sends none; 0 is a parent outside our pid namespace. */
+		*step = SPAWN_SESSION;
+		if (syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+			return -errno;
+		ppid = syscall(SYS_getppid);
+		if (ppid != c->parent && ppid != 0)
+			return -ESRCH;
+	}
+	*step = SPAWN_CHDIR;
+	if (spec->cwd && syscall(SYS_chdir, spec->cwd) < 0)
+		return -errno;
+	*step = SPAWN_EXEC;
+	if (syscall(SYS_rt_sigprocmask, SIG_SETMASK, no_signals, NULL, KERNEL_SIGSET_SIZE) < 0)
+		return -errno;
+	(void)syscall(SYS_execve, spec->path, spec->argv, spec->envp);
+	return -errno;
+}
+
+IN_CHILD static void child_main(void *arg)
+{
+	struct child *c = arg;
+	int step = SPAWN_OK;
+	int r = child_set_up(c, &step);
+
+	/* In the parent's memory, or in a copy of it. */
+	c->report.step = step;
+	c->report.errnum = -r;
+	if (c->report_fd >= 0)
+		(void)syscall(SYS_write, c->report_fd, &c->report, sizeof(c->report));
+	for (;;)
+		(void)syscall(SYS_exit_group, 127);
+}
+
+/* ---- in the parent -------------------------------------------------------------------------- */
+
+/*
+ * clone3 where the child continues in fn(arg) on the stack in `args`. No C function can do this, as
+ * the child must not return on a stack that has no frames; libc exports no clone3.
+ */
+#if defined(__x86_64__) && !defined(__ILP32__)
+#define HAVE_CLONE_ON_STACK 1
+static long clone_on_stack(struct clone_args_v2 *args, size_t size, void (*fn)(void *), void *arg)
+{
+	register long rax __asm__("rax") = SYS_clone3;
+	register void (*rdx)(void *) __asm__("rdx") = fn;
+	register void *r8 __asm__("r8") = arg;
+
+	__asm__ volatile("syscall\n\t"
+			 "test %%rax, %%rax\n\t"
+			 "jnz 1f\n\t"
+			 "xor %%ebp, %%ebp\n\t"
+			 "mov %%r8, %%rdi\n\t"
+			 "call *%%rdx\n\t"
+			 "ud2\n"
+			 "1:"
+			 : "+r"(rax)
+			 : "D"(args), "S"(size), "r"(rdx), "r"(r8)
+			 : "rcx", "r11", "memory", "cc");
+	return rax;
+}
+#elif defined(__aarch64__) && !defined(__ILP32__)
+#define HAVE_CLONE_ON_STACK 1
+static long clone_on_stack(struct clone_args_v2 *args, size_t size, void (*fn)(void *), void *arg)
+{
+	register long x0 __asm__("x0") = (long)args;
+	register size_t x1 __asm__("x1") = size;
+	register void (*x2)(void *) __asm__("x2") = fn;
+	register void *x3 __asm__("x3") = arg;
+	register long x8 __asm__("x8") = SYS_clone3;
+
+	__asm__ volatile("svc #0\n\t"
+			 "cbnz x0, 1f\n\t"
+			 "mov x29, xzr\n\t"
+			 "mov x0, x3\n\t"
+			 "blr x2\n\t"
+			 "brk #1\n"
+			 "1:"
+			 : "+r"(x0)
+			 : "r"(x1), "r"(x2), "r"(x3), "r"(x8)
+			 : "memory", "cc");
+	return x0;
+}
+#else
+#define HAVE_CLONE_ON_STACK 0
+static long clone_on_stack(struct clone_args_v2 *args, size_t size, void (*fn)(void *), void *arg)
+{
+	(void)args;
+	(void)size;
+	(void)fn;
+	(void)arg;
+	return -ENOSYS;
+}
+#endif
+
+/* The lower end of the child's stack, mapped once: the parent sleeps until the child has left it.
+ * NULL where there is no memory. */
+static void *child_stack(void)
+{
+	static void *stack;
+	size_t guard;
+	char *p;
+
+	if (stack)
+		return stack;
+	guard = (size_t)sysconf(_SC_PAGESIZE);
+	p = mmap(NULL, guard + STACK_SIZE, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+	if (p == MAP_FAILED)
+		return NULL;
+	if (mprotect(p, guard, PROT_NONE) < 0) {
+		(void)munmap(p, guard + STACK_SIZE);
+		return NULL;
+	}
+	stack = p + guard;
+	return stack;
+}
+
+/* Errors of clone3 that say: not with this kernel (E2BIG, EINVAL: older than the flags), filter or
+ * valgrind. */
+static bool is_unsupported(long r)
+{
+	return r == -ENOSYS || r == -EPERM || r == -EINVAL || r == -E2BIG || r == -EOPNOTSUPP;
+}
+
+static struct clone_args_v2 make_clone_args(const struct spawn_spec *spec, int *pidfd)
+{
+	struct clone_args_v2 args = {
+		.flags = CLONE_PIDFD | CLONE_CLEAR_SIGHAND,
+		.pidfd = (uintptr_t)pidfd,
+		.exit_signal = SIGCHLD,
+	};
+
+	if (spec->cgroup_fd >= 0) {
+		args.flags |= CLONE_INTO_CGROUP;
+		args.cgroup = (uint64_t)spec->cgroup_fd;
+	}
+	return args;
+}
+
+/* Our memory, and us asleep until it has executed or exited. The pid or -errno. */
+static long clone_shared(struct child *c, int *ret_pidfd)
+{
+	struct clone_args_v2 args = make_clone_args(c->spec, ret_pidfd);
+	void *stack = NULL;
+	int dumpable = -1;
+	long pid;
+
+	if (HAVE_CLONE_ON_STACK && !force_copy)
+		stack = child_stack();
+	if (!stack)
+		return -ENOSYS;
+	args.flags |= CLONE_VM | CLONE_VFORK;
+	args.stack = (uintptr_t)stack;
+	args.stack_size = STACK_SIZE;
+	/* The switch of user makes the memory undumpable, so that the user cannot trace a child
+	 * that shares it (Linux, commit_creds()); with the child gone it is as it was. */
+	if (c->spec->set_user)
+		dumpable = prctl(PR_GET_DUMPABLE);
+	pid = clone_on_stack(&args, sizeof(args), child_main, c);
+	if (dumpable == 1)
+		(void)prctl(PR_SET_DUMPABLE, 1);
+	/* A clone3 that fails late has stored a number that it then gave back. */
+	if (pid < 0)
+		*ret_pidfd = -1;
+	return pid;
+}
+
+/* A copy of our memory; clone3 or, failing that, fork. The pid or -errno. */
+static long clone_copied(struct child *c, int *ret_pidfd)
+{
+	struct clone_args_v2 args = make_clone_args(c->spec, ret_pidfd);
+	long pid = -ENOSYS;
+	int fd;
+
+	if (!force_fork) {
+		pid = syscall(SYS_clone3, &args, sizeof(args));
+		if (pid < 0) {
+			pid = -errno;
+			*ret_pidfd = -1;
+		}
+	}
+	if (is_unsupported(pid)) {
+		c->attach = c->spec->cgroup_fd >= 0;
+		pid = fork();
+		if (pid < 0)
+			return -errno;
+		if (pid > 0) {
+			fd = proc_pidfd_open((pid_t)pid);
+			if (fd < 0) {
+				(void)kill((pid_t)pid, SIGKILL);
+				(void)waitpid((pid_t)pid, NULL, __WALL);
+				return fd;
+			}
+			*ret_pidfd = fd;
+		}
+	}
+	if (pid == 0)
+		child_main(c);
+	return pid;
+}
+
+/* The same with the report through a pipe. */
+static long spawn_copied(struct child *c, int *ret_pidfd)
+{
+	_cleanup_close_ int reader = -1, writer = -1, high = -1;
+	struct report report = {0};
+	int fds[2];
+	long pid;
+	int r;
+
+	r = fd_pipe(fds, 0);
+	if (r < 0)
+		return r;
+	reader = fds[0];
+	writer = fds[1];
+	/* 0 to 2 are overwritten in the child. */
+	high = fcntl(writer, F_DUPFD_CLOEXEC, 3);
+	if (high < 0)
+		return -errno;
+	c->report_fd = high;
+	pid = clone_copied(c, ret_pidfd);
+	if (pid < 0)
+		return pid;
+	writer = fd_close(writer);
+	high = fd_close(high);
+	/* The end without a report: exec has closed the child's. */
+	if (fd_read_full(reader, &report, sizeof(report)) == (ssize_t)sizeof(report))
+		c->report = report;
+	return pid;
+}
+
+static bool is_cgroup_error(long r)
+{
+	return r == -EACCES || r == -EBUSY || r == -ENODEV || r == -ENOENT || r == -EBADF;
+}
+
+int spawn_process(const struct spawn_spec *spec, struct spawn_result *ret)
+{
+	struct child c = {
+		.spec = spec,
+		.parent = getpid(),
+		.ignored = ignored_signals(),
+		.report_fd = -1,
+	};
+	_cleanup_close_ int pidfd = -1;
+	sigset_t all, before;
+	int saved_errno = errno;
+	long pid = -ENOSYS;
+
+	ret->failed_step = SPAWN_CLONE;
+	if (spec->set_oom_score_adj)
+		(void)snprintf(c.oom_score_adj, sizeof(c.oom_score_adj), "%d", spec->oom_score_adj);
+
+	/* No handler of ours may run in a child that has our memory. */
+	sigfillset(&all);
+	if (sigprocmask(SIG_SETMASK, &all, &before) < 0)
+		return -errno;
+	if (!force_fork)
+		pid = clone_shared(&c, &pidfd);
+	if (is_unsupported(pid))
+		pid = spawn_copied(&c, &pidfd);
+	(void)sigprocmask(SIG_SETMASK, &before, NULL);
+	errno = saved_errno;
+
+	if (pid < 0) {
+		if (spec->cgroup_fd >= 0 && is_cgroup_error(pid))
+			ret->failed_step = SPAWN_CGROUP;
+		return (int)pid;
+	}
+	if (c.report.errnum) {
+		while (waitpid((pid_t)pid, NULL, __WALL) < 0 && errno == EINTR)
+			;
+		errno = saved_errno;
+		ret->failed_step = (enum spawn_step)c.report.step;
+		return -c.report.errnum;
+	}
+	ret->pid = (pid_t)pid;
+	ret->pidfd = TAKE_FD(pidfd);
+	ret->failed_step = SPAWN_OK;
+	return 0;
+}
+
+pid_t spawn_fork(int *ret_pidfd)
+{
+	int pidfd;
+	pid_t pid;
+
+	(void)ignored_signals();
+	pid = fork();
+	if (pid < 0)
+		return -errno;
+	if (pid == 0)
+		return 0;
+	pidfd = proc_pidfd_open(pid);
+	if (pidfd < 0) {
+		(void)kill(pid, SIGKILL);
+		(void)waitpid(pid, NULL, __WALL);
+		return pidfd;
+	}
+	*ret_pidfd = pidfd;
+	return pid;
+}
+
+void spawn_force_fork(bool on)
+{
+	force_fork = on;
+}
+
+void spawn_force_copy(bool on)
+{
+	force_copy = on;
+}
+
+/* ---- what to execute, and why it could not be ---------------------------------------------- */
+
+/* 0; -EACCES: it is there but cannot be executed; -errno. */
+static int check_program(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -EACCES;
+	return faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) < 0 ? -errno : 0;
+}
+
+/* dir/name, made absolute against cwd. */
+static char *join_program(const char *dir, const char *name, const char *cwd)
+{
+	_cleanup_free_ char *base = NULL, *here = NULL;
+
+	if (path_is_absolute(name))
+		return xstrdup(name);
+	if (path_is_absolute(dir))
+		return path_join(dir, name);
+	if (!cwd) {
+		here = getcwd(NULL, 0);
+		if (!here)
+			return NULL;
+		cwd = here;
+	}
+	if (!*dir)
+		return path_join(cwd, name);
+	base = path_join(cwd, dir);
+	return path_join(base, name);
+}
+
+static char *system_path(void)
+{
+	size_t n = confstr(_CS_PATH, NULL, 0);
+	char *s = xmalloc(n + 1);
+
+	s[0] = '\0';
+	(void)confstr(_CS_PATH, s, n);
+	return s;
+}
+
+int spawn_find_program(const char *name, const char *path_env, const char *cwd, char **ret)
+{
+	_cleanup_free_ char *standard = NULL, *dirs = NULL;
+	char *rest, *dir;
+	int result = -ENOENT;
+
+	if (!*name)
+		return -ENOENT;
+	if (!path_env)
+		path_env = standard = system_path();
+	/* One empty directory, which stands for cwd. */
+	rest = dirs = xstrdup(strchr(name, '/') ? "" : path_env);
+	while ((dir = strsep(&rest, ":"))) {
+		_cleanup_free_ char *path = join_program(dir, name, cwd);
+		int r = path ? check_program(path) : -errno;
+
+		if (r == 0) {
+			*ret = TAKE_PTR(path);
+			return 0;
+		}
+		/* What execvp(3) passes over; anything else is no matter of this directory. */
+		if (r == -EACCES)
+			result = r;
+		else if (r != -ENOENT && r != -ENOTDIR && r != -ESTALE && r != -ENODEV &&
+			 r != -ETIMEDOUT)
+			return r;
+	}
+	return result;
+}
+
+/* What a kernel reads of a file to tell what it is (BINPRM_BUF_SIZE, since Linux 5.1). */
+#define EXEC_HEAD_MAX 256
+
+/* The interpreter of a "#!" line as binfmt_script cuts it out, in place; NULL where there is none.
+ */
+static char *find_interpreter(char *head)
+{
+	char *s = head + 2;
+
+	if (head[0] != '#' || head[1] != '!')
+		return NULL;
+	s[strcspn(s, "\n")] = '\0';
+	s += strspn(s, " \t");
+	s[strcspn(s, " \t")] = '\0';
+	return s;
+}
+
+static char *explain_interpreter(const char *interpreter, int errnum)
+{
+	_cleanup_free_ char *shown = str_escape(interpreter, 0);
+	int r = check_program(interpreter);
+
+	if (!*interpreter)
+		return xstrdup("its '#!' line names no interpreter");
+	if (str_ends_with(interpreter, "\r"))
+		return xasprintf(
+			"its interpreter '%s' does not exist: its lines end in CR LF, as on "
+			"Windows",
+			shown);
+	if (r == -ENOENT || r == -ENOTDIR)
+		return xasprintf("its interpreter '%s' does not exist", shown);
+	if (r == -EACCES)
+		return xasprintf("its interpreter '%s' is not executable", shown);
+	return xasprintf("its interpreter '%s': %s", shown, strerror(errnum));
+}
+
+char *spawn_explain_exec(const char *path, int errnum)
+{
+	_cleanup_close_ int fd = -1;
+	char head[EXEC_HEAD_MAX + 1] = "";
+	char *interpreter;
+	struct statvfs vfs;
+	struct stat st;
+	ssize_t n;
+	int r;
+
+	if (errnum != ENOENT && errnum != EACCES && errnum != ENOEXEC && errnum != ELOOP)
+		return xstrdup(strerror(errnum));
+	if (stat(path, &st) < 0)
+		return xstrdup(strerror(errnum));
+	if (!S_ISREG(st.st_mode))
+		return xstrdup(S_ISDIR(st.st_mode) ? "it is a directory" : "it is no regular file");
+	r = check_program(path);
+	if (errnum == EACCES && r == -EACCES)
+		return xasprintf("it is not executable (mode %04o)", (unsigned)st.st_mode & 07777);
+	if (errnum == EACCES && statvfs(path, &vfs) == 0 && vfs.f_flag & ST_NOEXEC)
+		return xstrdup("its file system is mounted noexec");
+
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	n = fd < 0 ? -1 : fd_read_full(fd, head, EXEC_HEAD_MAX);
+	if (n < 0)
+		return xstrdup(strerror(errnum));
+	head[n] = '\0';
+	interpreter = find_interpreter(head);
+	if (interpreter)
+		return explain_interpreter(interpreter, errnum);
+	if (n >= 4 && memcmp(head, "\177ELF", 4) == 0) {
+		if (errnum == ENOENT)
+			return xstrdup("the dynamic loader that it asks for does not exist");
+		if (errnum == ENOEXEC)
+			return xstrdup("it was made for another kind of machine, or is damaged");
+	} else if (errnum == ENOEXEC) {
+		return xstrdup(n == 0 ? "it is empty" : "it has no '#!' line and is no program");
+	}
+	return xstrdup(strerror(errnum));
+}

@@ -1,0 +1,104 @@
+#ifndef TH_OS_SPAWN_H
+#define TH_OS_SPAWN_H
+
+/*
+ * The only fork and exec. clone3(2) with CLONE_PIDFD, CLONE_INTO_CGROUP (Linux 5.7) and, with a
+ * stack of its own, CLONE_VM | CLONE_VFORK, as copying the page tables costs more than the rest;
+ * where the kernel (or valgrind, or a seccomp filter) has no clone3: fork, and attach to the cgroup
+ * before exec.
+ *
+ * The child: default dispositions for all signals, own session, fds given for 0 to 2 and all others
+ * closed (close_range(2)), umask, oom_score_adj, nice, rlimits, supplementary groups, gid, uid,
+ * death signal, cwd, empty signal mask, in this order; then execve of an absolute path with the
+ * given argv and environment. A failure on the way comes back as {step, errno}, through shared
+ * memory or a close-on-exec pipe.
+ *
+ * Only for processes with one thread. Which signals are ignored is looked up at the first call:
+ * after that the process may ignore none but SIGPIPE. An ignored SIGCHLD, inherited from a
+ * careless parent, is set to its default there, as the kernel would reap our children (wait(2)).
+ */
+
+#include "base/str.h"
+
+#include <stdbool.h>
+#include <sys/resource.h>
+#include <sys/types.h>
+
+enum spawn_step {
+	SPAWN_OK,
+	SPAWN_CLONE,
+	SPAWN_CGROUP,
+	SPAWN_SESSION,
+	SPAWN_FD,
+	SPAWN_OOM_SCORE_ADJ,
+	SPAWN_NICE,
+	SPAWN_RLIMIT,
+	SPAWN_CHDIR,
+	SPAWN_GROUPS,
+	SPAWN_UID,
+	SPAWN_EXEC,
+};
+const char *spawn_step_name(enum spawn_step step); /* "set the user", for "cannot ..." */
+
+struct spawn_spec {
+	const char *path;  /* absolute */
+	char *const *argv; /* NULL-terminated */
+	char *const *envp; /* NULL-terminated */
+	int fds[3];	   /* for 0, 1, 2; -1: /dev/null */
+	int cgroup_fd;	   /* -1: stay in ours */
+	const char *cwd;   /* NULL: stay. Entered after the switch of user */
+	int cwd_fd;	   /* -1, or a directory to start from; entered before the switch of user */
+	bool set_user;	   /* uid, gid and groups below */
+	uid_t uid;
+	gid_t gid;
+	const gid_t *groups;
+	size_t n_groups;
+	bool set_umask, set_nice, set_oom_score_adj;
+	mode_t umask;
+	int nice;
+	int oom_score_adj;
+	const struct spawn_rlimit {
+		int resource;
+		struct rlimit value;
+	} * rlimits;
+	size_t n_rlimits;
+	bool die_with_parent; /* PR_SET_PDEATHSIG SIGKILL, set again after the switch of user */
+};
+#define SPAWN_SPEC_INIT                                                                            \
+	{                                                                                          \
+		.fds = {-1, -1, -1}, .cgroup_fd = -1, .cwd_fd = -1                                 \
+	}
+
+struct spawn_result {
+	pid_t pid;
+	int pidfd;		     /* the caller's */
+	enum spawn_step failed_step; /* where the result is negative */
+};
+
+/* Starts it. 0: exec has succeeded (or the child was killed on the way there: its wait status
+ * tells). -errno: nothing runs, failed_step says where it failed (the child is reaped), the rest of
+ * *ret is unset. */
+int spawn_process(const struct spawn_spec *spec, struct spawn_result *ret);
+
+/* Forks without exec, for a keeper (os/proctree.c) and for detaching: returns 0 in the child, the
+ * pid in the parent with *ret_pidfd, or -errno. What stdio holds is the caller's to flush. */
+pid_t spawn_fork(int *ret_pidfd);
+
+/* Finds an executable: `name` with a slash is taken as it is (relative: below `cwd`), else looked
+ * up in `path_env` (NULL: the system's, confstr(3)) as execvp(3) does; an EACCES on the way wins
+ * over ENOENT. `cwd` is absolute, or NULL for our own. *ret is absolute; the caller frees it.
+ * -ENOENT; -EACCES: there is only what is no regular file or nobody may execute; -errno. */
+int spawn_find_program(const char *name, const char *path_env, const char *cwd, char **ret);
+
+/* Why did execve fail with the (positive) `errnum`? For a script whose interpreter is missing or
+ * not executable: "its interpreter '/bin/foo' does not exist"; without "#!" and ENOEXEC: "it has no
+ * '#!' line and is no program"; else strerror. For messages, so a guess where the file has changed
+ * since. The caller frees it. */
+char *spawn_explain_exec(const char *path, int errnum);
+
+/* For tests: pretend that the kernel has no clone3, or that this architecture has no way to enter a
+ * child on another stack (clone3 without CLONE_VM). */
+void spawn_force_fork(bool on);
+void spawn_force_copy(bool on);
+
+#endif
