@@ -1,0 +1,304 @@
+#include "config.h"
+
+#include "conf/keys.h"
+
+#include "base/clock.h"
+#include "base/macro.h"
+#include "base/suggest.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define KIB ((uint64_t)1024)
+
+#define IN_MAIN	  CONF_IN_MAIN
+#define IN_TASK	  CONF_IN_TASK
+#define IN_TASKS  (CONF_IN_MAIN | CONF_IN_TASK)
+#define IN_GROUPS (CONF_IN_MAIN | CONF_IN_GROUP | CONF_IN_TASK)
+#define IN_HOOKS  (CONF_IN_MAIN | CONF_IN_TASK | CONF_IN_HOOK)
+
+#define SIGNED(n) ((uint64_t)(int64_t)(n))
+
+/* A hook never hangs: no timeout of one may be infinite. */
+#define HOOK_TIME_MIN USEC_PER_MSEC
+#define HOOK_TIME_MAX USEC_PER_DAY
+
+static const char *const words_auto[] = {"auto", NULL};
+static const char *const words_cgroup_mode[] = {"auto", "required", "off", NULL};
+static const char *const words_task_stdin[] = {"auto", "null", NULL};
+static const char *const words_keep[] = {"logs", "all", "none", NULL};
+static const char *const words_supervisor[] = {"end", NULL};
+static const char *const words_log_to[] = {"files", "none", NULL};
+static const char *const words_on_failure[] = {"fail", "warn", "ignore", "stop", NULL};
+static const char *const words_hook_stdin[] = {"null", "record", NULL};
+static const char *const words_run_if[] = {"always", "success", "failure", NULL};
+
+/* clang-format off */
+#define ROW(KEY, SECTION, NAME, TYPE, MIN, MAX, DEF, WORDS, WHERE, HELP)                           \
+	[KEY] = {KEY, SECTION, NAME, TYPE, MIN, MAX, DEF, WORDS, WHERE, HELP}
+
+#define RLIMIT_ROW(KEY, NAME, HELP)                                                                \
+	ROW(KEY, "task", NAME, CONF_RLIMIT, 0, UINT64_MAX, NULL, NULL, IN_TASKS, HELP)
+
+/* [limits] and [group-limits]: the same keys for the task's cgroup and for the group's. A process
+ * does not start in less than some ten KiB; a bare number without its unit is more likely. The
+ * ranges of weights are cgroup-v2.rst's, of pids PID_MAX_LIMIT's; the kernel takes no CPU quota
+ * below 1 ms in 100 ms. */
+#define LIMIT_ROWS(PREFIX, SECTION, WHERE, WHOSE)                                                  \
+	ROW(PREFIX##_MEMORY, SECTION, "memory", CONF_SIZE, 64 * KIB, UINT64_MAX, NULL, NULL,       \
+		WHERE, "most memory of " WHOSE "; above it the kernel kills (memory.max)"),        \
+	ROW(PREFIX##_MEMORY_HIGH, SECTION, "memory-high", CONF_SIZE, 64 * KIB, UINT64_MAX, NULL,   \
+		NULL, WHERE, "memory of " WHOSE " above which it is slowed down (memory.high)"),   \
+	ROW(PREFIX##_MEMORY_LOW, SECTION, "memory-low", CONF_SIZE, 0, UINT64_MAX, NULL, NULL,      \
+		WHERE, "memory that is not taken from " WHOSE " while others can give (memory.low)"), \
+	ROW(PREFIX##_MEMORY_SWAP, SECTION, "memory-swap", CONF_SIZE, 0, UINT64_MAX, NULL, NULL,    \
+		WHERE, "most swap of " WHOSE " (memory.swap.max)"),                                \
+	ROW(PREFIX##_CPU, SECTION, "cpu", CONF_CPU, 10000, UINT64_MAX, NULL, NULL, WHERE,          \
+		"most CPU time of " WHOSE ": 100% or 1 is one CPU (cpu.max)"),                     \
+	ROW(PREFIX##_CPU_WEIGHT, SECTION, "cpu-weight", CONF_UINT, 1, 10000, NULL, NULL, WHERE,    \
+		"share of " WHOSE " where CPU time is short; others have 100 (cpu.weight)"),       \
+	ROW(PREFIX##_CPUS, SECTION, "cpus", CONF_CPUS, 0, 0, NULL, NULL, WHERE,                    \
+		"the CPUs that " WHOSE " may run on (cpuset.cpus)"),                               \
+	ROW(PREFIX##_PIDS, SECTION, "pids", CONF_UINT, 1, 4194304, NULL, NULL, WHERE,              \
+		"most processes and threads of " WHOSE " (pids.max)"),                             \
+	ROW(PREFIX##_IO_WEIGHT, SECTION, "io-weight", CONF_UINT, 1, 10000, NULL, NULL, WHERE,      \
+		"share of " WHOSE " where a disk is busy; others have 100 (io.weight)"),           \
+	ROW(PREFIX##_IO_MAX, SECTION, "io-max", CONF_IO_MAX, 0, 0, NULL, NULL, WHERE,              \
+		"most traffic of " WHOSE " with one device (io.max)")
+
+static const struct conf_key_info keys[] = {
+	ROW(KEY_PATHS_STATE, "paths", "state", CONF_PATH, 0, 0,
+		TH_LOCALSTATEDIR "/lib/taskhook", NULL, IN_MAIN,
+		"directory of tasks, logs and records"),
+	ROW(KEY_PATHS_RUN, "paths", "run", CONF_PATH, 0, 0, TH_RUNSTATEDIR "/taskhook", NULL,
+		IN_MAIN, "directory of locks and of what changes while tasks run"),
+
+	ROW(KEY_CGROUP_PARENT, "cgroup", "parent", CONF_CGROUP, 0, 0, "auto", words_auto, IN_MAIN,
+		"cgroup that holds those of the task groups"),
+	ROW(KEY_CGROUP_MODE, "cgroup", "mode", CONF_ENUM, 0, 0, "auto", words_cgroup_mode, IN_MAIN,
+		"whether tasks need a cgroup"),
+
+	ROW(KEY_HOOKS_TIMEOUT, "hooks", "timeout", CONF_DURATION, HOOK_TIME_MIN, HOOK_TIME_MAX,
+		"60s", NULL, IN_MAIN, "longest time of one hook"),
+	ROW(KEY_HOOKS_KILL_AFTER, "hooks", "kill-after", CONF_DURATION, 0, HOOK_TIME_MAX, "5s",
+		NULL, IN_MAIN, "time from SIGTERM to SIGKILL for a hook past its timeout"),
+	ROW(KEY_HOOKS_TOTAL_TIMEOUT, "hooks", "total-timeout", CONF_DURATION, HOOK_TIME_MIN,
+		HOOK_TIME_MAX, "5min", NULL, IN_MAIN, "longest time of all hooks of one hook point"),
+	ROW(KEY_HOOKS_PASS_ENV, "hooks", "pass-env", CONF_LIST, 0, 0, NULL, NULL, IN_MAIN,
+		"variables of the caller that hooks get (patterns)"),
+	ROW(KEY_HOOKS_PATH, "hooks", "path", CONF_PATHS, 0, 0, NULL, NULL, IN_MAIN,
+		"more hook directories, searched after the system's"),
+
+	ROW(KEY_NODE_NAME, "node", "name", CONF_STRING, 0, 0, NULL, NULL, IN_MAIN,
+		"name of this host for hooks; the host name where not set"),
+	ROW(KEY_NODE_IP, "node", "ip", CONF_ADDRESS, 0, 0, NULL, NULL, IN_MAIN,
+		"address of this host for hooks"),
+	ROW(KEY_NODE_ROLES, "node", "roles", CONF_LIST, 0, 0, NULL, NULL, IN_MAIN,
+		"roles of this host; a hook with a role runs where the host has it"),
+	ROW(KEY_NODE_CLUSTER_ENDPOINT, "node", "cluster-endpoint", CONF_STRING, 0, 0, NULL, NULL,
+		IN_MAIN, "EGGO_CLUSTER_API_ENDPOINT of hooks"),
+	ROW(KEY_NODE_CLUSTER_CONFIG_DIR, "node", "cluster-config-dir", CONF_PATH, 0, 0,
+		"/etc/kubernetes", NULL, IN_MAIN, "EGGO_CLUSTER_CONFIG_DIR of hooks"),
+
+	ROW(KEY_CLEANUP_OLDER_THAN, "cleanup", "older-than", CONF_DURATION, 0, UINT64_MAX, "7d",
+		NULL, IN_MAIN, "age at which the clean-up removes a task that ended"),
+	ROW(KEY_CLEANUP_FAILED_OLDER_THAN, "cleanup", "failed-older-than", CONF_DURATION, 0,
+		UINT64_MAX, "30d", NULL, IN_MAIN,
+		"age at which the clean-up removes a task that failed"),
+
+	ROW(KEY_TASK_GROUP, "task", "group", CONF_NAME, 0, 0, "default", NULL, IN_TASKS,
+		"task group"),
+	ROW(KEY_TASK_ID, "task", "id", CONF_NAME, 0, 0, NULL, NULL, IN_TASK,
+		"name of the task within its group"),
+	ROW(KEY_TASK_COMMAND, "task", "command", CONF_COMMAND, 0, 0, NULL, NULL, IN_TASK,
+		"command and its arguments; no shell is run"),
+	ROW(KEY_TASK_USER, "task", "user", CONF_USER, 0, 0, NULL, NULL, IN_TASKS,
+		"user and group that the command runs as"),
+	ROW(KEY_TASK_SUPPLEMENTARY_GROUPS, "task", "supplementary-groups", CONF_LIST, 0, 0, NULL,
+		NULL, IN_TASKS, "supplementary groups, in place of the user's own"),
+	ROW(KEY_TASK_WORKDIR, "task", "workdir", CONF_PATH, 0, 0, NULL, NULL, IN_TASKS,
+		"working directory; the task directory where not set"),
+	ROW(KEY_TASK_STDIN, "task", "stdin", CONF_PATH, 0, 0, "auto", words_task_stdin, IN_TASKS,
+		"standard input of the command"),
+	ROW(KEY_TASK_STOP_SIGNAL, "task", "stop-signal", CONF_SIGNAL, 0, 0, "SIGTERM", NULL,
+		IN_TASKS, "signal that asks the command to end"),
+	ROW(KEY_TASK_STOP_TIMEOUT, "task", "stop-timeout", CONF_DURATION, 0, UINT64_MAX, "5s", NULL,
+		IN_TASKS, "time from the stop signal to the kill"),
+	ROW(KEY_TASK_MAX_RUN_TIME, "task", "max-run-time", CONF_DURATION, USEC_PER_MSEC, UINT64_MAX,
+		"infinity", NULL, IN_TASKS, "time after which the task is stopped, with status 124"),
+	ROW(KEY_TASK_KEEP, "task", "keep", CONF_ENUM, 0, 0, "logs", words_keep, IN_TASKS,
+		"what is kept of the task directory when the task has ended"),
+	ROW(KEY_TASK_WHEN_SUPERVISOR_DIES, "task", "when-supervisor-dies", CONF_ENUM, 0, 0, "end",
+		words_supervisor, IN_TASKS, "what becomes of the task of a killed supervisor"),
+	ROW(KEY_TASK_PASS_ENV, "task", "pass-env", CONF_LIST, 0, 0, NULL, NULL, IN_TASKS,
+		"variables of the caller that the command gets (patterns)"),
+	ROW(KEY_TASK_UMASK, "task", "umask", CONF_MODE, 0, 0777, "022", NULL, IN_TASKS,
+		"file mode creation mask of the command"),
+	ROW(KEY_TASK_NICE, "task", "nice", CONF_INT, SIGNED(-20), SIGNED(19), NULL, NULL, IN_TASKS,
+		"nice value of the command"),
+	ROW(KEY_TASK_OOM_SCORE_ADJ, "task", "oom-score-adj", CONF_INT, SIGNED(-1000), SIGNED(1000),
+		NULL, NULL, IN_TASKS, "how readily the kernel kills the command when out of memory"),
+	RLIMIT_ROW(KEY_TASK_LIMIT_AS, "limit-as", "address space in bytes (RLIMIT_AS)"),
+	RLIMIT_ROW(KEY_TASK_LIMIT_CORE, "limit-core", "size of a core file (RLIMIT_CORE)"),
+	RLIMIT_ROW(KEY_TASK_LIMIT_CPU, "limit-cpu", "CPU time in seconds (RLIMIT_CPU)"),
+	RLIMIT_ROW(KEY_TASK_LIMIT_DATA, "limit-data", "data segment in bytes (RLIMIT_DATA)"),
+	RLIMIT_ROW(KEY_TASK_LIMIT_FSIZE, "limit-fsize", "size of a written file (RLIMIT_FSIZE)"),
+	RLIMIT_ROW(KEY_TASK_LIMIT_MEMLOCK, "limit-memlock", "locked memory (RLIMIT_MEMLOCK)"),
+	RLIMIT_ROW(KEY_TASK_LIMIT_MSGQUEUE, "limit-msgqueue",
+		"bytes in POSIX message queues (RLIMIT_MSGQUEUE)"),
+	RLIMIT_ROW(KEY_TASK_LIMIT_NICE, "limit-nice", "20 minus the lowest nice value (RLIMIT_NICE)"),
+	RLIMIT_ROW(KEY_TASK_LIMIT_NOFILE, "limit-nofile", "open files (RLIMIT_NOFILE)"),
+	RLIMIT_ROW(KEY_TASK_LIMIT_NPROC, "limit-nproc", "processes of the user (RLIMIT_NPROC)"),
+	RLIMIT_ROW(KEY_TASK_LIMIT_RSS, "limit-rss", "resident memory; without effect (RLIMIT_RSS)"),
+	RLIMIT_ROW(KEY_TASK_LIMIT_RTPRIO, "limit-rtprio", "real-time priority (RLIMIT_RTPRIO)"),
+	RLIMIT_ROW(KEY_TASK_LIMIT_RTTIME, "limit-rttime",
+		"microseconds without a blocking call under real-time scheduling (RLIMIT_RTTIME)"),
+	RLIMIT_ROW(KEY_TASK_LIMIT_SIGPENDING, "limit-sigpending",
+		"queued signals of the user (RLIMIT_SIGPENDING)"),
+	RLIMIT_ROW(KEY_TASK_LIMIT_STACK, "limit-stack", "stack in bytes (RLIMIT_STACK)"),
+
+	LIMIT_ROWS(KEY_LIMITS, "limits", IN_TASKS, "the task"),
+	LIMIT_ROWS(KEY_GROUP_LIMITS, "group-limits", IN_GROUPS, "the group"),
+
+	ROW(KEY_LOGS_TO, "logs", "to", CONF_ENUM, 0, 0, "files", words_log_to, IN_TASKS,
+		"where the command's output goes"),
+	ROW(KEY_LOGS_MAX_SIZE, "logs", "max-size", CONF_SIZE, KIB, UINT64_MAX, "10M", NULL,
+		IN_TASKS, "size at which a log file is rotated"),
+	ROW(KEY_LOGS_MAX_FILES, "logs", "max-files", CONF_UINT, 1, 1000, "10", NULL, IN_TASKS,
+		"number of files of one log, the active one included"),
+
+	ROW(KEY_HOOK_SCHEDULE, "hook", "schedule", CONF_LIST, 0, 0, NULL, NULL, IN_TASKS,
+		"hook points at which the hook runs"),
+	ROW(KEY_HOOK_PATH, "hook", "path", CONF_PATH, 0, 0, NULL, NULL, IN_TASKS,
+		"the hook, or a directory of hooks"),
+	ROW(KEY_HOOK_TIMEOUT, "hook", "timeout", CONF_DURATION, HOOK_TIME_MIN, HOOK_TIME_MAX, NULL,
+		NULL, IN_HOOKS, "longest time of this hook"),
+	ROW(KEY_HOOK_KILL_AFTER, "hook", "kill-after", CONF_DURATION, 0, HOOK_TIME_MAX, NULL, NULL,
+		IN_HOOKS, "time from SIGTERM to SIGKILL; that of [hooks] where not set"),
+	ROW(KEY_HOOK_ON_FAILURE, "hook", "on-failure", CONF_ENUM, 0, 0, NULL, words_on_failure,
+		IN_HOOKS, "what a failure of this hook means; the hook point decides where not set"),
+	ROW(KEY_HOOK_RETRIES, "hook", "retries", CONF_UINT, 0, 100, "0", NULL, IN_HOOKS,
+		"how often a failed hook is run again"),
+	ROW(KEY_HOOK_RETRY_DELAY, "hook", "retry-delay", CONF_DURATION, 0, HOOK_TIME_MAX, "1s",
+		NULL, IN_HOOKS, "time before a failed hook is run again"),
+	ROW(KEY_HOOK_ROLE, "hook", "role", CONF_LIST, 0, 0, NULL, NULL, IN_HOOKS,
+		"the hook runs on a host that has one of these roles"),
+	ROW(KEY_HOOK_GROUPS, "hook", "groups", CONF_LIST, 0, 0, NULL, NULL, IN_HOOKS,
+		"the hook runs for these task groups (patterns)"),
+	ROW(KEY_HOOK_OPERATORS, "hook", "operators", CONF_LIST, 0, 0, NULL, NULL, IN_HOOKS,
+		"the hook runs for these operators"),
+	ROW(KEY_HOOK_USER, "hook", "user", CONF_USER, 0, 0, NULL, NULL, IN_HOOKS,
+		"user and group that the hook runs as"),
+	ROW(KEY_HOOK_STDIN, "hook", "stdin", CONF_ENUM, 0, 0, "null", words_hook_stdin, IN_HOOKS,
+		"standard input of the hook"),
+	ROW(KEY_HOOK_RUN_IF, "hook", "run-if", CONF_ENUM, 0, 0, "always", words_run_if, IN_HOOKS,
+		"by how the task ended or its start failed"),
+};
+/* clang-format on */
+
+_Static_assert(ARRAY_SIZE(keys) == CONF_KEY_COUNT, "a key without a row");
+
+/* Sections that are not made of rows alone. */
+static const struct {
+	const char *name;
+	unsigned where;
+} free_sections[] = {
+	{"env", IN_GROUPS},
+};
+
+const struct conf_key_info *conf_key_info(enum conf_key key)
+{
+	assert(key < CONF_KEY_COUNT);
+	return &keys[key];
+}
+
+bool conf_type_is_list(enum conf_type type)
+{
+	return type == CONF_LIST || type == CONF_PATHS || type == CONF_IO_MAX;
+}
+
+const char *conf_section_hook_name(const char *section)
+{
+	if (strncmp(section, "hook", 4) != 0)
+		return NULL;
+	section += 4;
+	if (*section != '\0' && *section != ' ' && *section != '\t')
+		return NULL;
+	return section + strspn(section, " \t");
+}
+
+static const char *section_of_rows(const char *section)
+{
+	return conf_section_hook_name(section) ? "hook" : section;
+}
+
+const struct conf_key_info *conf_key_find(const char *section, const char *name)
+{
+	section = section_of_rows(section);
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		if (strcmp(keys[i].name, name) == 0 && strcmp(keys[i].section, section) == 0)
+			return &keys[i];
+	return NULL;
+}
+
+unsigned conf_section_where(const char *section)
+{
+	const char *hook = conf_section_hook_name(section);
+	unsigned where = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(free_sections); i++)
+		if (strcmp(free_sections[i].name, section) == 0)
+			return free_sections[i].where;
+	section = section_of_rows(section);
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		if (strcmp(keys[i].section, section) == 0)
+			where |= keys[i].where;
+	/* A hook's own file is about that hook, everywhere else it has to be named. */
+	if (hook)
+		where &= *hook ? ~(unsigned)CONF_IN_HOOK : (unsigned)CONF_IN_HOOK;
+	return where;
+}
+
+bool conf_section_is_known(const char *section, unsigned where)
+{
+	return (conf_section_where(section) & where) != 0;
+}
+
+const char *conf_suggest_section(const char *section, unsigned where)
+{
+	const char *words[ARRAY_SIZE(keys) + ARRAY_SIZE(free_sections)];
+	const char *nearest;
+	size_t n = 0, len = strcspn(section, " \t");
+	char first[16];
+
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		if ((keys[i].where & where) != 0 &&
+			(n == 0 || strcmp(words[n - 1], keys[i].section) != 0))
+			words[n++] = keys[i].section;
+	for (size_t i = 0; i < ARRAY_SIZE(free_sections); i++)
+		if ((free_sections[i].where & where) != 0)
+			words[n++] = free_sections[i].name;
+
+	/* Of "hok 10-net" the first word is to be compared. */
+	if (section[len] != '\0' && len < sizeof(first)) {
+		memcpy(first, section, len);
+		first[len] = '\0';
+		section = first;
+	}
+	nearest = suggest_nearest(section, words, n);
+	if (nearest && strcmp(nearest, "hook") == 0 && (where & CONF_IN_HOOK) == 0)
+		return "hook NAME";
+	return nearest;
+}
+
+const char *conf_suggest_key(const char *section, const char *name, unsigned where)
+{
+	const char *words[ARRAY_SIZE(keys)];
+	size_t n = 0;
+
+	section = section_of_rows(section);
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		if ((keys[i].where & where) != 0 && strcmp(keys[i].section, section) == 0)
+			words[n++] = keys[i].name;
+	return suggest_nearest(name, words, n);
+}

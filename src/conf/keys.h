@@ -1,0 +1,186 @@
+#ifndef TH_CONF_KEYS_H
+#define TH_CONF_KEYS_H
+
+/*
+ * The one table of all configuration keys: parsing, defaults, `config show`, `config check`, --set,
+ * completion and the man page's test read it. Adding a key is one row in keys.c (and its use).
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum conf_type {
+	CONF_STRING,
+	CONF_BOOL,
+	CONF_UINT,     /* min..max */
+	CONF_INT,      /* min..max */
+	CONF_SIZE,     /* bytes; "infinity" where max is UINT64_MAX */
+	CONF_DURATION, /* usec; "infinity" where max is UINT64_MAX */
+	CONF_CPU,      /* "50%" or "1.5" (CPUs): millionths of one CPU; "infinity" */
+	CONF_SIGNAL,
+	CONF_MODE,    /* octal */
+	CONF_ENUM,    /* one of `words` */
+	CONF_COMMAND, /* words as in a shell (base/words.h) */
+	CONF_PATH,    /* absolute path, or one of `words` */
+	CONF_CGROUP,  /* path below the cgroup2 mount, relative, without "." and "..", or one of
+			 `words` */
+	CONF_NAME, /* group or ID of DESIGN 1: its form; reserved names are refused by model/name.h
+		    */
+	CONF_USER, /* NAME[:GROUP], names or numbers; whether they exist is asked at the start */
+	CONF_ADDRESS, /* IPv4 or IPv6 address (inet_pton(3)) */
+	CONF_LIST,    /* words separated by blanks or commas; a repeated key adds */
+	CONF_PATHS,   /* CONF_LIST of absolute paths */
+	CONF_IO_MAX,  /* "DEVICE rbps=SIZE wbps=SIZE riops=N wiops=N", kept whole; a repeated key
+			 adds */
+	CONF_RLIMIT,  /* SOFT[:HARD], numbers, sizes or "infinity"; both are SOFT where HARD is
+			 absent */
+	CONF_CPUS,    /* list of CPUs as cpuset.cpus takes it: "0-3,7" */
+};
+
+/* In which files a key may stand. Task-file sections may all stand in taskhook.conf as defaults. */
+enum {
+	CONF_IN_MAIN = 1 << 0,	/* taskhook.conf, taskhook.conf.d */
+	CONF_IN_GROUP = 1 << 1, /* group.ini */
+	CONF_IN_TASK = 1 << 2,	/* task file, --set */
+	CONF_IN_HOOK = 1 << 3,	/* NAME.conf beside a hook: [hook] */
+};
+
+/* Fixed keys. Sections with a name of their own ("hook NAME") are listed once, under "hook". */
+enum conf_key {
+	/* [paths] */
+	KEY_PATHS_STATE, /* /var/lib/taskhook */
+	KEY_PATHS_RUN,	 /* /run/taskhook */
+	/* [cgroup] */
+	KEY_CGROUP_PARENT, /* auto, or a path relative to the cgroup2 mount */
+	KEY_CGROUP_MODE,   /* auto required off */
+	/* [hooks] */
+	KEY_HOOKS_TIMEOUT,	 /* 60s */
+	KEY_HOOKS_KILL_AFTER,	 /* 5s */
+	KEY_HOOKS_TOTAL_TIMEOUT, /* 5min */
+	KEY_HOOKS_PASS_ENV,	 /* globs */
+	KEY_HOOKS_PATH, /* more hook directories, searched like /etc/taskhook/hooks.d; LIST of
+			   absolute paths; empty */
+	/* [node] */
+	KEY_NODE_NAME,
+	KEY_NODE_IP,
+	KEY_NODE_ROLES,
+	KEY_NODE_CLUSTER_ENDPOINT,
+	KEY_NODE_CLUSTER_CONFIG_DIR, /* /etc/kubernetes */
+	/* [cleanup] */
+	KEY_CLEANUP_OLDER_THAN,	       /* 7d */
+	KEY_CLEANUP_FAILED_OLDER_THAN, /* 30d */
+	/* [task] */
+	KEY_TASK_GROUP, /* default */
+	KEY_TASK_ID,
+	KEY_TASK_COMMAND,
+	KEY_TASK_USER,
+	KEY_TASK_SUPPLEMENTARY_GROUPS,
+	KEY_TASK_WORKDIR, /* default: the task directory */
+	KEY_TASK_STDIN,	  /* auto (run passes its own on, a terminal only with -i), null, or an
+			     absolute path */
+	KEY_TASK_STOP_SIGNAL,
+	KEY_TASK_STOP_TIMEOUT,	       /* 5s */
+	KEY_TASK_MAX_RUN_TIME,	       /* infinity */
+	KEY_TASK_KEEP,		       /* logs all none */
+	KEY_TASK_WHEN_SUPERVISOR_DIES, /* end (more words come with background tasks) */
+	KEY_TASK_PASS_ENV,	       /* globs of the caller's environment */
+	KEY_TASK_UMASK,		       /* 022 */
+	KEY_TASK_NICE,
+	KEY_TASK_OOM_SCORE_ADJ,
+	KEY_TASK_LIMIT_AS, /* limit-as ... limit-stack: setrlimit(2), in this order */
+	KEY_TASK_LIMIT_CORE,
+	KEY_TASK_LIMIT_CPU,
+	KEY_TASK_LIMIT_DATA,
+	KEY_TASK_LIMIT_FSIZE,
+	KEY_TASK_LIMIT_MEMLOCK,
+	KEY_TASK_LIMIT_MSGQUEUE,
+	KEY_TASK_LIMIT_NICE,
+	KEY_TASK_LIMIT_NOFILE,
+	KEY_TASK_LIMIT_NPROC,
+	KEY_TASK_LIMIT_RSS,
+	KEY_TASK_LIMIT_RTPRIO,
+	KEY_TASK_LIMIT_RTTIME,
+	KEY_TASK_LIMIT_SIGPENDING,
+	KEY_TASK_LIMIT_STACK,
+	/* [limits] and, in the same order, [group-limits] */
+	KEY_LIMITS_MEMORY,
+	KEY_LIMITS_MEMORY_HIGH,
+	KEY_LIMITS_MEMORY_LOW,
+	KEY_LIMITS_MEMORY_SWAP,
+	KEY_LIMITS_CPU,
+	KEY_LIMITS_CPU_WEIGHT,
+	KEY_LIMITS_CPUS,
+	KEY_LIMITS_PIDS,
+	KEY_LIMITS_IO_WEIGHT,
+	KEY_LIMITS_IO_MAX, /* "DEVICE rbps=10M wbps=10M riops=100 wiops=100"; DEVICE is /dev/x or
+			      MAJ:MIN */
+	KEY_GROUP_LIMITS_MEMORY,
+	KEY_GROUP_LIMITS_MEMORY_HIGH,
+	KEY_GROUP_LIMITS_MEMORY_LOW,
+	KEY_GROUP_LIMITS_MEMORY_SWAP,
+	KEY_GROUP_LIMITS_CPU,
+	KEY_GROUP_LIMITS_CPU_WEIGHT,
+	KEY_GROUP_LIMITS_CPUS,
+	KEY_GROUP_LIMITS_PIDS,
+	KEY_GROUP_LIMITS_IO_WEIGHT,
+	KEY_GROUP_LIMITS_IO_MAX,
+	/* [logs] */
+	KEY_LOGS_TO, /* files none */
+	KEY_LOGS_MAX_SIZE,
+	KEY_LOGS_MAX_FILES,
+	/* [hook NAME] of a task file, [hook] of NAME.conf */
+	KEY_HOOK_SCHEDULE, /* LIST of hook points, also prejoin postjoin precleanup postcleanup;
+			      task file only */
+	KEY_HOOK_PATH,	   /* absolute; a file or a directory; task file only */
+	KEY_HOOK_TIMEOUT,  /* task file: 30s where absent (eggo's addition); NAME.conf: [hooks]
+			      timeout */
+	KEY_HOOK_KILL_AFTER,
+	KEY_HOOK_ON_FAILURE, /* fail warn ignore stop */
+	KEY_HOOK_RETRIES,
+	KEY_HOOK_RETRY_DELAY,
+	KEY_HOOK_ROLE,	    /* LIST */
+	KEY_HOOK_GROUPS,    /* LIST of patterns */
+	KEY_HOOK_OPERATORS, /* LIST */
+	KEY_HOOK_USER,
+	KEY_HOOK_STDIN,	 /* null record */
+	KEY_HOOK_RUN_IF, /* always success failure */
+	CONF_KEY_COUNT,
+};
+
+struct conf_key_info {
+	enum conf_key id;
+	const char *section; /* "task"; "hook" for [hook NAME] */
+	const char *name;    /* "stop-timeout" */
+	enum conf_type type;
+	uint64_t min, max; /* for numbers, sizes, durations; CONF_INT: int64_t cast to uint64_t */
+	const char *def;   /* as text; NULL: no default */
+	const char *const *words; /* CONF_ENUM, CONF_PATH, CONF_CGROUP: NULL-terminated */
+	unsigned where;		  /* CONF_IN_* */
+	const char *help;	  /* one line, for `config show -v`, completion and the man page */
+};
+
+/* The row of a key; the table is complete and in the order of the enum (checked by a unit test). */
+const struct conf_key_info *conf_key_info(enum conf_key key);
+
+/* Whether the key of that type holds several values, so that it may be repeated. */
+bool conf_type_is_list(enum conf_type type);
+
+/* Finds "SECTION", "KEY"; NULL where there is none. "hook NAME" is found under "hook". */
+const struct conf_key_info *conf_key_find(const char *section, const char *name);
+
+/* The NAME of "hook NAME", "" for "hook" alone; NULL for any other section. */
+const char *conf_section_hook_name(const char *section);
+
+/* Where a section may stand (CONF_IN_*), 0 for an unknown one. "hook NAME" and "hook" are two. */
+unsigned conf_section_where(const char *section);
+
+/* Whether a section is known in such files: fixed ("task"), named ("hook NAME") or free ("env"). */
+bool conf_section_is_known(const char *section, unsigned where);
+
+/* Nearest known section ("hook NAME" for any hook's) or key of that section for a message, or NULL.
+ */
+const char *conf_suggest_section(const char *section, unsigned where);
+const char *conf_suggest_key(const char *section, const char *name, unsigned where);
+
+#endif
