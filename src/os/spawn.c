@@ -638,6 +638,11 @@ pid_t spawn_fork(int *ret_pidfd)
 	return pid;
 }
 
+int spawn_close_others(int keep)
+{
+	return child_close_others(keep);
+}
+
 void spawn_force_fork(bool on)
 {
 	force_fork = on;

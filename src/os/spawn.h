@@ -62,7 +62,7 @@ struct spawn_spec {
 		struct rlimit value;
 	} * rlimits;
 	size_t n_rlimits;
-	bool die_with_parent; /* PR_SET_PDEATHSIG SIGKILL, set again after the switch of user */
+	bool die_with_parent; /* PR_SET_PDEATHSIG SIGKILL */
 };
 #define SPAWN_SPEC_INIT                                                                            \
 	{                                                                                          \
@@ -83,6 +83,10 @@ int spawn_process(const struct spawn_spec *spec, struct spawn_result *ret);
 /* Forks without exec, for a keeper (os/proctree.c) and for detaching: returns 0 in the child, the
  * pid in the parent with *ret_pidfd, or -errno. What stdio holds is the caller's to flush. */
 pid_t spawn_fork(int *ret_pidfd);
+
+/* Closes all file descriptors from 3 on but `keep` (-1: none): for what spawn_fork() made. 0 or
+ * -errno. */
+int spawn_close_others(int keep);
 
 /* Finds an executable: `name` with a slash is taken as it is (relative: below `cwd`), else looked
  * up in `path_env` (NULL: the system's, confstr(3)) as execvp(3) does; an EACCES on the way wins
