@@ -1,6 +1,8 @@
 th_model_SOURCES = \
 	src/model/hook.c \
 	src/model/hook.h \
+	src/model/jsonio.c \
+	src/model/jsonio.h \
 	src/model/layout.c \
 	src/model/layout.h \
 	src/model/name.c \

@@ -1,0 +1,1014 @@
+#include "config.h"
+
+#include "model/task.h"
+
+#include "base/alloc.h"
+#include "base/parse.h"
+#include "model/jsonio.h"
+#include "model/name.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <ifaddrs.h>
+#include <limits.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#define TASK_FILE_HOOK_TIMEOUT (30 * USEC_PER_SEC) /* eggo's, where [hook NAME] has no timeout */
+
+static const struct {
+	enum conf_key key;
+	int resource;
+	const char *name;
+} rlimit_names[] = {
+	{KEY_TASK_LIMIT_AS, RLIMIT_AS, "as"},
+	{KEY_TASK_LIMIT_CORE, RLIMIT_CORE, "core"},
+	{KEY_TASK_LIMIT_CPU, RLIMIT_CPU, "cpu"},
+	{KEY_TASK_LIMIT_DATA, RLIMIT_DATA, "data"},
+	{KEY_TASK_LIMIT_FSIZE, RLIMIT_FSIZE, "fsize"},
+	{KEY_TASK_LIMIT_MEMLOCK, RLIMIT_MEMLOCK, "memlock"},
+	{KEY_TASK_LIMIT_MSGQUEUE, RLIMIT_MSGQUEUE, "msgqueue"},
+	{KEY_TASK_LIMIT_NICE, RLIMIT_NICE, "nice"},
+	{KEY_TASK_LIMIT_NOFILE, RLIMIT_NOFILE, "nofile"},
+	{KEY_TASK_LIMIT_NPROC, RLIMIT_NPROC, "nproc"},
+	{KEY_TASK_LIMIT_RSS, RLIMIT_RSS, "rss"},
+	{KEY_TASK_LIMIT_RTPRIO, RLIMIT_RTPRIO, "rtprio"},
+	{KEY_TASK_LIMIT_RTTIME, RLIMIT_RTTIME, "rttime"},
+	{KEY_TASK_LIMIT_SIGPENDING, RLIMIT_SIGPENDING, "sigpending"},
+	{KEY_TASK_LIMIT_STACK, RLIMIT_STACK, "stack"},
+};
+_Static_assert(ARRAY_SIZE(rlimit_names) == KEY_TASK_LIMIT_STACK - KEY_TASK_LIMIT_AS + 1,
+	"a name for each limit of [task]");
+
+/* Words of the record; in the order of the configuration's words, whose index is the value. */
+static const char *const keep_names[] = {"logs", "all", "none"};
+static const char *const cgroup_mode_names[] = {"auto", "required", "off"};
+static const char *const on_failure_names[] = {"default", "fail", "warn", "ignore", "stop"};
+static const char *const run_if_names[] = {"always", "success", "failure"};
+
+static int index_of(const char *const *names, size_t n, const char *s)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(names[i], s) == 0)
+			return (int)i;
+	return -1;
+}
+
+static struct task *task_new(void)
+{
+	struct task *t = xcalloc(1, sizeof(*t));
+
+	t->stop_signal = SIGTERM;
+	t->max_run_time = USEC_INFINITY;
+	t->log_to_files = true;
+	t->log_max_files = 1;
+	return t;
+}
+
+struct task *task_free(struct task *t)
+{
+	if (!t)
+		return NULL;
+	free(t->group);
+	free(t->id);
+	free(t->name);
+	free(t->file);
+	strv_done(&t->command);
+	free(t->user);
+	strv_done(&t->supplementary_groups);
+	free(t->workdir);
+	free(t->stdin_from);
+	strv_done(&t->env);
+	free(t->rlimits);
+	cglimits_done(&t->limits);
+	cglimits_done(&t->group_limits);
+	free(t->group_limits_origin);
+	strv_done(&t->group_env);
+	strv_done(&t->hooks_pass_env);
+	for (size_t i = 0; i < t->n_hook_options; i++)
+		hook_option_done(&t->hook_options[i]);
+	free(t->hook_options);
+	for (size_t i = 0; i < t->n_file_hooks; i++)
+		hook_free(t->file_hooks[i].hook);
+	free(t->file_hooks);
+	free(t->cgroup_parent);
+	free(t->node.name);
+	free(t->node.ip);
+	free(t->node.arch);
+	strv_done(&t->node.roles);
+	free(t->node.cluster_endpoint);
+	free(t->node.cluster_config_dir);
+	free(t);
+	return NULL;
+}
+
+/* ---- resolving ---- */
+
+/* "FILE:LINE", or the option's name. */
+static char *origin_text(const struct conf *c, enum conf_key key)
+{
+	unsigned line = 0;
+	const char *file = conf_origin(c, key, &line);
+
+	return line ? xasprintf("%s:%u", file, line) : xstrdup(file);
+}
+
+static int resolve_name(const struct conf *c, enum conf_key key, const char *given,
+	const char *option, const char *what, char **ret, struct th_err *err)
+{
+	_cleanup_err_ struct th_err why = TH_ERR_INIT;
+	const char *value = given ? given : conf_string(c, key);
+	_cleanup_free_ char *origin = NULL;
+	int r;
+
+	if (!value)
+		return 0;
+	r = name_check(value, what, &why);
+	if (r == 0) {
+		*ret = xstrdup(value);
+		return 0;
+	}
+	if (given)
+		return err_set(err, EXIT_USAGE, -r, "%s: %s", option, err_text(&why));
+	origin = origin_text(c, key);
+	return err_set(err, EXIT_CONFIG, -r, "%s: %s", origin, err_text(&why));
+}
+
+static unsigned random_number(void)
+{
+	unsigned n;
+
+	/* Not random yet early at boot; the clock will do for a name. */
+	if (getrandom(&n, sizeof(n), GRND_NONBLOCK) != (ssize_t)sizeof(n))
+		n = (unsigned)clock_realtime_usec() ^ (unsigned)getpid() << 8;
+	return n;
+}
+
+static int resolve_identity(
+	struct task *t, const struct conf *c, const struct task_args *args, struct th_err *err)
+{
+	int r;
+
+	r = resolve_name(c, KEY_TASK_GROUP, args->group, "-g", "group", &t->group, err);
+	if (r < 0)
+		return r;
+	r = resolve_name(c, KEY_TASK_ID, args->id, "-i", "task ID", &t->id, err);
+	if (r < 0)
+		return r;
+	if (!t->id && args->default_id) {
+		r = name_check(args->default_id, "task ID", err);
+		if (r < 0) {
+			err_prefix(err, "-f");
+			return r;
+		}
+		t->id = xstrdup(args->default_id);
+	}
+	if (!t->id)
+		t->id = name_make_id(t->command.v[0], random_number());
+	t->name = xasprintf("%s/%s", t->group, t->id);
+	return 0;
+}
+
+static int resolve_command(
+	struct task *t, const struct conf *c, const struct task_args *args, struct th_err *err)
+{
+	if (args->command && args->command[0])
+		for (char *const *p = args->command; *p; p++)
+			strv_add(&t->command, *p);
+	else
+		strv_copy(&t->command, conf_list(c, KEY_TASK_COMMAND));
+	if (t->command.n == 0 && args->file)
+		return err_set(err, EXIT_CONFIG, EINVAL,
+			"%s: the task has no command: write 'command = ...' below [task], or give "
+			"it behind '--'",
+			args->file);
+	if (t->command.n == 0)
+		return err_set(err, EXIT_USAGE, EINVAL,
+			"there is no command: give it behind '--', or name a task file with -f");
+	if (!*t->command.v[0])
+		return err_set(err, EXIT_USAGE, EINVAL, "the command is empty");
+	return 0;
+}
+
+static void pick_environment(struct strv *env, char *const *from, const struct strv *patterns)
+{
+	if (patterns->n == 0)
+		return;
+	for (; from && *from; from++) {
+		const char *equals = strchr(*from, '=');
+		_cleanup_free_ char *name = NULL;
+
+		if (!equals || equals == *from)
+			continue;
+		name = xstrndup(*from, (size_t)(equals - *from));
+		if (str_matches_any(name, patterns))
+			env_set(env, name, equals + 1);
+	}
+}
+
+static const char *find_environment(char *const *from, const char *name)
+{
+	size_t n = strlen(name);
+
+	for (; from && *from; from++)
+		if (strncmp(*from, name, n) == 0 && (*from)[n] == '=')
+			return *from + n + 1;
+	return NULL;
+}
+
+static void set_assignment(struct strv *env, const char *assignment)
+{
+	const char *equals = strchr(assignment, '=');
+	_cleanup_free_ char *name = xstrndup(assignment, (size_t)(equals - assignment));
+
+	env_set(env, name, equals + 1);
+}
+
+static int resolve_environment(
+	struct task *t, const struct conf *c, const struct task_args *args, struct th_err *err)
+{
+	const struct strv *env = conf_env(c);
+
+	pick_environment(&t->env, args->environ, conf_list(c, KEY_TASK_PASS_ENV));
+	for (size_t i = 0; i < env->n; i++)
+		set_assignment(&t->env, env->v[i]);
+	for (size_t i = 0; args->env && i < args->env->n; i++) {
+		const char *given = args->env->v[i], *equals = strchr(given, '='), *value;
+		_cleanup_free_ char *name =
+			equals ? xstrndup(given, (size_t)(equals - given)) : xstrdup(given);
+
+		if (!env_name_is_valid(name)) {
+			_cleanup_free_ char *shown = str_escape(name, 60);
+
+			return err_set(err, EXIT_USAGE, EINVAL,
+				"-e: '%s' is no name of a variable: letters, digits and '_', no "
+				"digit first",
+				shown);
+		}
+		value = equals ? equals + 1 : find_environment(args->environ, name);
+		if (!value)
+			return err_set(err, EXIT_USAGE, ENOENT,
+				"-e %s: there is no such variable here; write -e %s=VALUE", name,
+				name);
+		env_set(&t->env, name, value);
+	}
+	pick_environment(&t->hooks_pass_env, args->environ, conf_list(c, KEY_HOOKS_PASS_ENV));
+	if (args->group_env)
+		strv_copy(&t->group_env, args->group_env);
+	return 0;
+}
+
+static void resolve_rlimits(struct task *t, const struct conf *c)
+{
+	t->rlimits = xcalloc(ARRAY_SIZE(rlimit_names), sizeof(*t->rlimits));
+	for (size_t i = 0; i < ARRAY_SIZE(rlimit_names); i++) {
+		struct rlimit value;
+
+		if (!conf_rlimit(c, rlimit_names[i].key, &value))
+			continue;
+		t->rlimits[t->n_rlimits].resource = rlimit_names[i].resource;
+		t->rlimits[t->n_rlimits++].value = value;
+	}
+}
+
+/* [limits] and [group-limits] hold the same keys in the same order. */
+static bool limit_number(const struct conf *c, bool of_group, enum conf_key key, uint64_t *ret)
+{
+	enum conf_key k = key + (of_group ? KEY_GROUP_LIMITS_MEMORY - KEY_LIMITS_MEMORY : 0);
+
+	if (!conf_is_set(c, k))
+		return false;
+	*ret = conf_uint(c, k);
+	return true;
+}
+
+static void resolve_limits(struct cglimits *l, const struct conf *c, bool of_group)
+{
+	enum conf_key cpus = of_group ? KEY_GROUP_LIMITS_CPUS : KEY_LIMITS_CPUS;
+	enum conf_key io_max = of_group ? KEY_GROUP_LIMITS_IO_MAX : KEY_LIMITS_IO_MAX;
+
+	l->has_memory = limit_number(c, of_group, KEY_LIMITS_MEMORY, &l->memory);
+	l->has_memory_high = limit_number(c, of_group, KEY_LIMITS_MEMORY_HIGH, &l->memory_high);
+	l->has_memory_low = limit_number(c, of_group, KEY_LIMITS_MEMORY_LOW, &l->memory_low);
+	l->has_memory_swap = limit_number(c, of_group, KEY_LIMITS_MEMORY_SWAP, &l->memory_swap);
+	l->has_cpu = limit_number(c, of_group, KEY_LIMITS_CPU, &l->cpu_ppm);
+	l->has_cpu_weight = limit_number(c, of_group, KEY_LIMITS_CPU_WEIGHT, &l->cpu_weight);
+	l->has_pids = limit_number(c, of_group, KEY_LIMITS_PIDS, &l->pids);
+	l->has_io_weight = limit_number(c, of_group, KEY_LIMITS_IO_WEIGHT, &l->io_weight);
+	str_replace(&l->cpus, conf_is_set(c, cpus) ? conf_string(c, cpus) : NULL);
+	if (conf_is_set(c, io_max))
+		strv_copy(&l->io_max, conf_list(c, io_max));
+}
+_Static_assert(
+	KEY_GROUP_LIMITS_IO_MAX - KEY_GROUP_LIMITS_MEMORY == KEY_LIMITS_IO_MAX - KEY_LIMITS_MEMORY,
+	"[limits] and [group-limits] hold the same keys");
+
+static char *group_limits_origin(const struct conf *c)
+{
+	for (enum conf_key k = KEY_GROUP_LIMITS_MEMORY; k <= KEY_GROUP_LIMITS_IO_MAX; k++)
+		if (conf_is_set(c, k))
+			return origin_text(c, k);
+	return NULL;
+}
+
+static enum hook_point point_of_schedule(const char *word)
+{
+	enum hook_point p = point_from_name(word);
+
+	return p != POINT_NONE ? p : point_from_eggo_schedule(word);
+}
+
+static int resolve_file_hook(struct task_hook *ret, const char *name, const struct conf *c,
+	const struct task *t, struct th_err *err)
+{
+	const char *path = conf_string(c, KEY_HOOK_PATH);
+	const struct strv *schedule = conf_list(c, KEY_HOOK_SCHEDULE);
+	_cleanup_free_ char *origin = NULL;
+	struct hook *hook;
+	int r;
+
+	for (enum conf_key k = KEY_HOOK_SCHEDULE; k <= KEY_HOOK_RUN_IF && !origin; k++)
+		if (conf_is_set(c, k))
+			origin = origin_text(c, k);
+	if (!path || schedule->n == 0)
+		return err_set(err, EXIT_CONFIG, EINVAL, "%s: [hook %s] has no '%s'",
+			origin ? origin : "the task file", name, path ? "schedule" : "path");
+
+	ret->points = 0;
+	for (size_t i = 0; i < schedule->n; i++) {
+		enum hook_point p = point_of_schedule(schedule->v[i]);
+		const char *nearest;
+
+		if (p != POINT_NONE) {
+			ret->points |= 1u << p;
+			continue;
+		}
+		nearest = point_suggest(schedule->v[i]);
+		return err_set(err, EXIT_CONFIG, EINVAL, "%s: '%s' is no hook point%s%s%s", origin,
+			schedule->v[i], nearest ? "; did you mean '" : "", nearest ? nearest : "",
+			nearest ? "'?" : "");
+	}
+
+	hook = hook_new(name, path, HOOK_FROM_TASK_FILE);
+	hook_settings_done(&hook->settings);
+	r = hook_settings_from_conf(
+		&hook->settings, c, TASK_FILE_HOOK_TIMEOUT, t->hooks_kill_after, err);
+	if (r < 0) {
+		hook->settings = (struct hook_settings){0};
+		hook_free(hook);
+		return r;
+	}
+	str_replace(&hook->origin, origin);
+	ret->hook = hook;
+	return 0;
+}
+
+static int compare_file_hooks(const void *a, const void *b)
+{
+	const struct task_hook *x = a, *y = b;
+
+	return strcmp(x->hook->name, y->hook->name);
+}
+
+static int resolve_hooks(
+	struct task *t, const struct conf *c, const struct task_args *args, struct th_err *err)
+{
+	size_t n = conf_hook_count(c);
+	int r;
+
+	t->hooks_timeout = conf_duration(c, KEY_HOOKS_TIMEOUT);
+	t->hooks_kill_after = conf_duration(c, KEY_HOOKS_KILL_AFTER);
+	t->hooks_total_timeout = conf_duration(c, KEY_HOOKS_TOTAL_TIMEOUT);
+	t->conf = c;
+
+	t->hook_options = xcalloc(MAX(args->n_hook_options, (size_t)1), sizeof(*t->hook_options));
+	for (size_t i = 0; i < args->n_hook_options; i++) {
+		struct hook_option *o = &t->hook_options[t->n_hook_options++];
+
+		o->point = args->hook_options[i].point;
+		str_replace(&o->path, args->hook_options[i].path);
+		str_replace(&o->role, args->hook_options[i].role);
+		str_replace(&o->option, args->hook_options[i].option);
+	}
+
+	t->file_hooks = xcalloc(MAX(n, (size_t)1), sizeof(*t->file_hooks));
+	for (size_t i = 0; i < n; i++) {
+		r = resolve_file_hook(&t->file_hooks[t->n_file_hooks], conf_hook_name(c, i),
+			conf_hook(c, i), t, err);
+		if (r < 0)
+			return r;
+		t->n_file_hooks++;
+	}
+	qsort(t->file_hooks, t->n_file_hooks, sizeof(*t->file_hooks), compare_file_hooks);
+	return 0;
+}
+
+/* The address from which this host would reach others: connecting a datagram socket looks the
+ * route up and sends nothing. The destinations are for documentation (RFC 5737, RFC 3849). */
+static bool source_address(int family, char *buf, socklen_t size)
+{
+	struct sockaddr_in in4 = {.sin_family = AF_INET, .sin_port = htons(9)};
+	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = htons(9)};
+	struct sockaddr_storage own = {0};
+	socklen_t n = sizeof(own);
+	const void *address;
+	bool found;
+	int fd, r;
+
+	fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return false;
+	(void)inet_pton(AF_INET, "192.0.2.1", &in4.sin_addr);
+	(void)inet_pton(AF_INET6, "2001:db8::1", &in6.sin6_addr);
+	if (family == AF_INET)
+		r = connect(fd, (const struct sockaddr *)&in4, sizeof(in4));
+	else
+		r = connect(fd, (const struct sockaddr *)&in6, sizeof(in6));
+	found = r == 0 && getsockname(fd, (struct sockaddr *)&own, &n) == 0;
+	(void)close(fd);
+	if (!found)
+		return false;
+	if (family == AF_INET)
+		address = &((const struct sockaddr_in *)&own)->sin_addr;
+	else
+		address = &((const struct sockaddr_in6 *)&own)->sin6_addr;
+	return inet_ntop(family, address, buf, size) != NULL;
+}
+
+/* A host without a default route: its first address that is not the loopback's. */
+static bool interface_address(int family, char *buf, socklen_t size)
+{
+	struct ifaddrs *all, *i;
+	bool found = false;
+
+	if (getifaddrs(&all) < 0)
+		return false;
+	for (i = all; i && !found; i = i->ifa_next) {
+		const void *address;
+
+		if (!i->ifa_addr || i->ifa_addr->sa_family != family ||
+			(i->ifa_flags & IFF_LOOPBACK) || !(i->ifa_flags & IFF_UP))
+			continue;
+		if (family == AF_INET) {
+			address =
+				&((const struct sockaddr_in *)(const void *)i->ifa_addr)->sin_addr;
+		} else {
+			const struct in6_addr *six =
+				&((const struct sockaddr_in6 *)(const void *)i->ifa_addr)
+					 ->sin6_addr;
+
+			if (IN6_IS_ADDR_LINKLOCAL(six))
+				continue;
+			address = six;
+		}
+		found = inet_ntop(family, address, buf, size) != NULL;
+	}
+	freeifaddrs(all);
+	return found;
+}
+
+static char *find_node_ip(void)
+{
+	char buf[INET6_ADDRSTRLEN];
+
+	if (source_address(AF_INET, buf, sizeof(buf)) ||
+		source_address(AF_INET6, buf, sizeof(buf)) ||
+		interface_address(AF_INET, buf, sizeof(buf)) ||
+		interface_address(AF_INET6, buf, sizeof(buf)))
+		return xstrdup(buf);
+	return NULL;
+}
+
+void task_resolve_node(struct node *ret, const struct conf *c)
+{
+	struct utsname u;
+
+	if (uname(&u) < 0)
+		u = (struct utsname){.nodename = "localhost", .machine = "unknown"};
+	ret->name =
+		xstrdup(conf_is_set(c, KEY_NODE_NAME) ? conf_string(c, KEY_NODE_NAME) : u.nodename);
+	ret->ip =
+		conf_is_set(c, KEY_NODE_IP) ? xstrdup(conf_string(c, KEY_NODE_IP)) : find_node_ip();
+	ret->arch = xstrdup(u.machine);
+	strv_copy(&ret->roles, conf_list(c, KEY_NODE_ROLES));
+	str_replace(&ret->cluster_endpoint, conf_string(c, KEY_NODE_CLUSTER_ENDPOINT));
+	str_replace(&ret->cluster_config_dir, conf_string(c, KEY_NODE_CLUSTER_CONFIG_DIR));
+}
+
+static void resolve_settings(struct task *t, const struct conf *c, const struct task_args *args)
+{
+	str_replace(&t->file, args->file);
+	str_replace(&t->user, conf_string(c, KEY_TASK_USER));
+	t->has_supplementary_groups = conf_is_set(c, KEY_TASK_SUPPLEMENTARY_GROUPS);
+	strv_copy(&t->supplementary_groups, conf_list(c, KEY_TASK_SUPPLEMENTARY_GROUPS));
+	str_replace(&t->workdir, conf_string(c, KEY_TASK_WORKDIR));
+	str_replace(&t->stdin_from, conf_string(c, KEY_TASK_STDIN));
+	t->stop_signal = conf_signal(c, KEY_TASK_STOP_SIGNAL);
+	t->stop_timeout = conf_duration(c, KEY_TASK_STOP_TIMEOUT);
+	t->max_run_time = conf_duration(c, KEY_TASK_MAX_RUN_TIME);
+	t->keep = (enum task_keep)conf_enum(c, KEY_TASK_KEEP);
+	t->end_with_supervisor = conf_enum(c, KEY_TASK_WHEN_SUPERVISOR_DIES) == 0;
+	t->has_umask = true;
+	t->umask = conf_mode(c, KEY_TASK_UMASK);
+	t->has_nice = conf_is_set(c, KEY_TASK_NICE);
+	if (t->has_nice)
+		t->nice = (int)conf_int(c, KEY_TASK_NICE);
+	t->has_oom_score_adj = conf_is_set(c, KEY_TASK_OOM_SCORE_ADJ);
+	if (t->has_oom_score_adj)
+		t->oom_score_adj = (int)conf_int(c, KEY_TASK_OOM_SCORE_ADJ);
+	resolve_rlimits(t, c);
+	resolve_limits(&t->limits, c, false);
+	resolve_limits(&t->group_limits, c, true);
+	t->group_limits_origin = group_limits_origin(c);
+	t->log_to_files = conf_enum(c, KEY_LOGS_TO) == 0;
+	t->log_max_size = conf_uint(c, KEY_LOGS_MAX_SIZE);
+	t->log_max_files = (unsigned)conf_uint(c, KEY_LOGS_MAX_FILES);
+	t->cgroup_mode = (enum cgroup_mode)conf_enum(c, KEY_CGROUP_MODE);
+	str_replace(&t->cgroup_parent, conf_string(c, KEY_CGROUP_PARENT));
+	task_resolve_node(&t->node, c);
+}
+
+int task_resolve(const struct conf *c, const struct task_args *args, const struct layout *l,
+	struct task **ret, struct th_err *err)
+{
+	_cleanup_task_ struct task *t = task_new();
+	int r;
+
+	(void)l;
+	r = resolve_command(t, c, args, err);
+	if (r < 0)
+		return r;
+	r = resolve_identity(t, c, args, err);
+	if (r < 0)
+		return r;
+	r = resolve_environment(t, c, args, err);
+	if (r < 0)
+		return r;
+	resolve_settings(t, c, args);
+	r = resolve_hooks(t, c, args, err);
+	if (r < 0)
+		return r;
+	*ret = TAKE_PTR(t);
+	return 0;
+}
+
+/* ---- to JSON ---- */
+
+static void put_object(json_t *j, const char *key, json_t *object)
+{
+	if (json_object_size(object) > 0)
+		json_put(j, key, object);
+	else
+		json_decref(object);
+}
+
+static json_t *rlimits_to_json(const struct task *t)
+{
+	json_t *j = json_object();
+
+	for (size_t i = 0; i < t->n_rlimits; i++)
+		for (size_t k = 0; k < ARRAY_SIZE(rlimit_names); k++)
+			if (rlimit_names[k].resource == t->rlimits[i].resource)
+				json_put(j, rlimit_names[k].name,
+					json_pack("[o, o]",
+						json_from_u64(t->rlimits[i].value.rlim_cur),
+						json_from_u64(t->rlimits[i].value.rlim_max)));
+	return j;
+}
+
+static json_t *limits_to_json(const struct cglimits *l)
+{
+	json_t *j = json_object();
+
+	if (l->has_memory)
+		json_put_u64(j, "memory", l->memory);
+	if (l->has_memory_high)
+		json_put_u64(j, "memory_high", l->memory_high);
+	if (l->has_memory_low)
+		json_put_u64(j, "memory_low", l->memory_low);
+	if (l->has_memory_swap)
+		json_put_u64(j, "memory_swap", l->memory_swap);
+	if (l->has_cpu)
+		json_put_u64(j, "cpu_ppm", l->cpu_ppm);
+	if (l->has_cpu_weight)
+		json_put_u64(j, "cpu_weight", l->cpu_weight);
+	json_put_text(j, "cpus", l->cpus);
+	if (l->has_pids)
+		json_put_u64(j, "pids", l->pids);
+	if (l->has_io_weight)
+		json_put_u64(j, "io_weight", l->io_weight);
+	json_put_strv(j, "io_max", &l->io_max);
+	return j;
+}
+
+static json_t *file_hook_to_json(const struct task_hook *h)
+{
+	const struct hook_settings *s = &h->hook->settings;
+	json_t *j = json_object(), *points = json_array();
+
+	json_put_text(j, "name", h->hook->name);
+	json_put_text(j, "path", h->hook->path);
+	json_put_text(j, "origin", h->hook->origin);
+	for (enum hook_point p = 0; p < POINT_COUNT; p++)
+		if (h->points & 1u << p)
+			(void)json_array_append_new(points, json_string(point_name(p)));
+	json_put(j, "points", points);
+	json_put_u64(j, "timeout_usec", s->timeout);
+	json_put_u64(j, "kill_after_usec", s->kill_after);
+	json_put_text(j, "on_failure", on_failure_names[s->on_failure]);
+	json_put_u64(j, "retries", s->retries);
+	json_put_u64(j, "retry_delay_usec", s->retry_delay);
+	json_put_strv(j, "roles", &s->roles);
+	json_put_strv(j, "groups", &s->groups);
+	json_put_strv(j, "operators", &s->operators);
+	json_put_text(j, "user", s->user);
+	json_put_bool(j, "stdin_record", s->stdin_record);
+	json_put_text(j, "run_if", run_if_names[s->run_if]);
+	return j;
+}
+
+static json_t *hooks_to_json(const struct task *t)
+{
+	json_t *j = json_object(), *options = json_array(), *file = json_array();
+
+	json_put_u64(j, "timeout_usec", t->hooks_timeout);
+	json_put_u64(j, "kill_after_usec", t->hooks_kill_after);
+	json_put_u64(j, "total_timeout_usec", t->hooks_total_timeout);
+	json_put_strv(j, "pass_env", &t->hooks_pass_env);
+	for (size_t i = 0; i < t->n_hook_options; i++) {
+		const struct hook_option *o = &t->hook_options[i];
+		json_t *option = json_object();
+
+		json_put_text(option, "point", point_name(o->point));
+		json_put_text(option, "path", o->path);
+		json_put_text(option, "role", o->role);
+		json_put_text(option, "option", o->option);
+		(void)json_array_append_new(options, option);
+	}
+	for (size_t i = 0; i < t->n_file_hooks; i++)
+		(void)json_array_append_new(file, file_hook_to_json(&t->file_hooks[i]));
+	json_put(j, "options", options);
+	json_put(j, "file", file);
+	return j;
+}
+
+static json_t *node_to_json(const struct node *n)
+{
+	json_t *j = json_object();
+
+	json_put_text(j, "name", n->name);
+	json_put_text(j, "ip", n->ip);
+	json_put_text(j, "arch", n->arch);
+	json_put_strv(j, "roles", &n->roles);
+	json_put_text(j, "cluster_endpoint", n->cluster_endpoint);
+	json_put_text(j, "cluster_config_dir", n->cluster_config_dir);
+	return j;
+}
+
+json_t *task_to_json(const struct task *t)
+{
+	json_t *j = json_object();
+
+	json_put_text(j, "group", t->group);
+	json_put_text(j, "id", t->id);
+	json_put_text(j, "file", t->file);
+	json_put(j, "command", json_from_strv(&t->command));
+	json_put_text(j, "user", t->user);
+	if (t->has_supplementary_groups)
+		json_put(j, "supplementary_groups", json_from_strv(&t->supplementary_groups));
+	json_put_text(j, "workdir", t->workdir);
+	json_put_text(j, "stdin", t->stdin_from);
+	json_put_text(j, "stop_signal", signal_name(t->stop_signal));
+	json_put_u64(j, "stop_timeout_usec", t->stop_timeout);
+	json_put_u64(j, "max_run_time_usec", t->max_run_time);
+	json_put_text(j, "keep", keep_names[t->keep]);
+	json_put_bool(j, "end_with_supervisor", t->end_with_supervisor);
+	json_put_strv(j, "env", &t->env);
+	if (t->has_umask)
+		json_put_u64(j, "umask", t->umask);
+	if (t->has_nice)
+		json_put(j, "nice", json_integer(t->nice));
+	if (t->has_oom_score_adj)
+		json_put(j, "oom_score_adj", json_integer(t->oom_score_adj));
+	put_object(j, "rlimits", rlimits_to_json(t));
+	put_object(j, "limits", limits_to_json(&t->limits));
+	put_object(j, "group_limits", limits_to_json(&t->group_limits));
+	json_put_text(j, "group_limits_origin", t->group_limits_origin);
+	json_put_strv(j, "group_env", &t->group_env);
+	json_put_bool(j, "log_to_files", t->log_to_files);
+	json_put_u64(j, "log_max_size", t->log_max_size);
+	json_put_u64(j, "log_max_files", t->log_max_files);
+	json_put(j, "hooks", hooks_to_json(t));
+	json_put_text(j, "cgroup_mode", cgroup_mode_names[t->cgroup_mode]);
+	json_put_text(j, "cgroup_parent", t->cgroup_parent);
+	json_put(j, "node", node_to_json(&t->node));
+	return j;
+}
+
+/* ---- from JSON ---- */
+
+/* A member that is one of some words. */
+static void in_word(
+	struct json_in *in, const char *key, const char *const *names, size_t n, int *ret)
+{
+	const char *word = json_in_word(in, key);
+	int i;
+
+	if (!word)
+		return;
+	i = index_of(names, n, word);
+	if (i < 0)
+		json_in_refuse(in, key, "has an unknown word");
+	else
+		*ret = i;
+}
+
+static void in_unsigned(struct json_in *in, const char *key, unsigned *ret)
+{
+	int64_t n = *ret;
+
+	json_in_int(in, key, 0, UINT_MAX, &n);
+	*ret = (unsigned)n;
+}
+
+static bool in_int(struct json_in *in, const char *key, int64_t min, int64_t max, int *ret)
+{
+	int64_t n = INT64_MAX;
+
+	json_in_int(in, key, min, max, &n);
+	if (n == INT64_MAX)
+		return false;
+	*ret = (int)n;
+	return true;
+}
+
+static void in_rlimits(struct json_in *in, struct task *t)
+{
+	const json_t *j = json_in_object(in, "rlimits");
+
+	t->rlimits = xcalloc(ARRAY_SIZE(rlimit_names), sizeof(*t->rlimits));
+	for (size_t i = 0; j && i < ARRAY_SIZE(rlimit_names); i++) {
+		const json_t *pair = json_object_get(j, rlimit_names[i].name);
+		struct spawn_rlimit *l = &t->rlimits[t->n_rlimits];
+		json_t *members;
+		struct json_in inner = {.what = "rlimits", .err = in->err};
+		uint64_t soft = RLIM_INFINITY, hard = RLIM_INFINITY;
+
+		if (!pair)
+			continue;
+		if (json_array_size(pair) != 2) {
+			json_in_refuse(in, "rlimits", "has a limit that is no pair");
+			return;
+		}
+		members = json_pack("{s:O, s:O}", "soft", json_array_get(pair, 0), "hard",
+			json_array_get(pair, 1));
+		inner.object = members;
+		json_in_u64(&inner, "soft", &soft);
+		json_in_u64(&inner, "hard", &hard);
+		json_decref(members);
+		if (inner.failed) {
+			in->failed = inner.failed;
+			return;
+		}
+		l->resource = rlimit_names[i].resource;
+		l->value = (struct rlimit){.rlim_cur = (rlim_t)soft, .rlim_max = (rlim_t)hard};
+		t->n_rlimits++;
+	}
+}
+
+static void in_limit(struct json_in *in, const char *key, bool *ret_has, uint64_t *ret)
+{
+	const json_t *j = json_object_get(in->object, key);
+
+	*ret_has = j && !json_is_null(j);
+	json_in_u64(in, key, ret);
+}
+
+static void in_limits(struct json_in *outer, const char *key, struct cglimits *l)
+{
+	struct json_in in = {.object = json_in_object(outer, key), .what = key, .err = outer->err};
+
+	in_limit(&in, "memory", &l->has_memory, &l->memory);
+	in_limit(&in, "memory_high", &l->has_memory_high, &l->memory_high);
+	in_limit(&in, "memory_low", &l->has_memory_low, &l->memory_low);
+	in_limit(&in, "memory_swap", &l->has_memory_swap, &l->memory_swap);
+	in_limit(&in, "cpu_ppm", &l->has_cpu, &l->cpu_ppm);
+	in_limit(&in, "cpu_weight", &l->has_cpu_weight, &l->cpu_weight);
+	json_in_text(&in, "cpus", &l->cpus);
+	in_limit(&in, "pids", &l->has_pids, &l->pids);
+	in_limit(&in, "io_weight", &l->has_io_weight, &l->io_weight);
+	json_in_strv(&in, "io_max", &l->io_max);
+	if (in.failed)
+		outer->failed = in.failed;
+}
+
+static void in_point(struct json_in *in, const char *key, const json_t *word, enum hook_point *ret)
+{
+	*ret = json_is_string(word) ? point_from_name(json_string_value(word)) : POINT_NONE;
+	if (*ret == POINT_NONE)
+		json_in_refuse(in, key, "has an unknown hook point");
+}
+
+static void in_hook_options(struct json_in *outer, struct task *t)
+{
+	const json_t *j = json_in_array(outer, "options");
+	size_t n = json_array_size(j);
+
+	t->hook_options = xcalloc(MAX(n, (size_t)1), sizeof(*t->hook_options));
+	for (size_t i = 0; i < n; i++) {
+		struct json_in in = {
+			.object = json_array_get(j, i), .what = "hooks.options", .err = outer->err};
+		struct hook_option *o = &t->hook_options[t->n_hook_options++];
+
+		in_point(&in, "point", json_object_get(in.object, "point"), &o->point);
+		json_in_text(&in, "path", &o->path);
+		json_in_text(&in, "role", &o->role);
+		json_in_text(&in, "option", &o->option);
+		if (!o->path || !o->option)
+			json_in_refuse(&in, "path", "is missing");
+		if (in.failed)
+			outer->failed = in.failed;
+	}
+}
+
+static void in_file_hook(struct json_in *in, struct task_hook *ret, const struct task *t)
+{
+	_cleanup_free_ char *name = NULL, *path = NULL;
+	const json_t *points = json_in_array(in, "points");
+	struct hook_settings *s;
+	int word;
+
+	json_in_text(in, "name", &name);
+	json_in_text(in, "path", &path);
+	if (!name || !path) {
+		json_in_refuse(in, "name", "is missing");
+		return;
+	}
+	for (size_t i = 0; i < json_array_size(points); i++) {
+		enum hook_point p;
+
+		in_point(in, "points", json_array_get(points, i), &p);
+		if (p != POINT_NONE)
+			ret->points |= 1u << p;
+	}
+	ret->hook = hook_new(name, path, HOOK_FROM_TASK_FILE);
+	json_in_text(in, "origin", &ret->hook->origin);
+	s = &ret->hook->settings;
+	hook_settings_done(s);
+	hook_settings_init(s, TASK_FILE_HOOK_TIMEOUT, t->hooks_kill_after);
+	json_in_u64(in, "timeout_usec", &s->timeout);
+	json_in_u64(in, "kill_after_usec", &s->kill_after);
+	word = (int)s->on_failure;
+	in_word(in, "on_failure", on_failure_names, ARRAY_SIZE(on_failure_names), &word);
+	s->on_failure = (enum hook_on_failure)word;
+	in_unsigned(in, "retries", &s->retries);
+	json_in_u64(in, "retry_delay_usec", &s->retry_delay);
+	json_in_strv(in, "roles", &s->roles);
+	json_in_strv(in, "groups", &s->groups);
+	json_in_strv(in, "operators", &s->operators);
+	json_in_text(in, "user", &s->user);
+	json_in_bool(in, "stdin_record", &s->stdin_record);
+	word = (int)s->run_if;
+	in_word(in, "run_if", run_if_names, ARRAY_SIZE(run_if_names), &word);
+	s->run_if = (enum hook_run_if)word;
+}
+
+static void in_file_hooks(struct json_in *outer, struct task *t)
+{
+	const json_t *j = json_in_array(outer, "file");
+	size_t n = json_array_size(j);
+
+	t->file_hooks = xcalloc(MAX(n, (size_t)1), sizeof(*t->file_hooks));
+	for (size_t i = 0; i < n; i++) {
+		struct json_in in = {
+			.object = json_array_get(j, i), .what = "hooks.file", .err = outer->err};
+
+		in_file_hook(&in, &t->file_hooks[t->n_file_hooks], t);
+		if (in.failed)
+			outer->failed = in.failed;
+		if (t->file_hooks[t->n_file_hooks].hook)
+			t->n_file_hooks++;
+	}
+}
+
+static void in_hooks(struct json_in *outer, struct task *t)
+{
+	struct json_in in = {
+		.object = json_in_object(outer, "hooks"), .what = "hooks", .err = outer->err};
+
+	json_in_u64(&in, "timeout_usec", &t->hooks_timeout);
+	json_in_u64(&in, "kill_after_usec", &t->hooks_kill_after);
+	json_in_u64(&in, "total_timeout_usec", &t->hooks_total_timeout);
+	json_in_strv(&in, "pass_env", &t->hooks_pass_env);
+	in_hook_options(&in, t);
+	in_file_hooks(&in, t);
+	if (in.failed)
+		outer->failed = in.failed;
+}
+
+static void in_node(struct json_in *outer, struct node *n)
+{
+	struct json_in in = {
+		.object = json_in_object(outer, "node"), .what = "node", .err = outer->err};
+
+	json_in_text(&in, "name", &n->name);
+	json_in_text(&in, "ip", &n->ip);
+	json_in_text(&in, "arch", &n->arch);
+	json_in_strv(&in, "roles", &n->roles);
+	json_in_text(&in, "cluster_endpoint", &n->cluster_endpoint);
+	json_in_text(&in, "cluster_config_dir", &n->cluster_config_dir);
+	if (in.failed)
+		outer->failed = in.failed;
+}
+
+/* What a record without them (an older one, or one that somebody cut) means. */
+static void set_defaults(struct task *t)
+{
+	_cleanup_conf_ struct conf *defaults = conf_new();
+
+	t->stdin_from = xstrdup(conf_string(defaults, KEY_TASK_STDIN));
+	t->stop_signal = conf_signal(defaults, KEY_TASK_STOP_SIGNAL);
+	t->stop_timeout = conf_duration(defaults, KEY_TASK_STOP_TIMEOUT);
+	t->max_run_time = conf_duration(defaults, KEY_TASK_MAX_RUN_TIME);
+	t->end_with_supervisor = true;
+	t->log_max_size = conf_uint(defaults, KEY_LOGS_MAX_SIZE);
+	t->log_max_files = (unsigned)conf_uint(defaults, KEY_LOGS_MAX_FILES);
+	t->hooks_timeout = conf_duration(defaults, KEY_HOOKS_TIMEOUT);
+	t->hooks_kill_after = conf_duration(defaults, KEY_HOOKS_KILL_AFTER);
+	t->hooks_total_timeout = conf_duration(defaults, KEY_HOOKS_TOTAL_TIMEOUT);
+	t->cgroup_parent = xstrdup(conf_string(defaults, KEY_CGROUP_PARENT));
+}
+
+int task_from_json(const json_t *j, struct task **ret, struct th_err *err)
+{
+	_cleanup_task_ struct task *t = task_new();
+	struct json_in in = {.object = j, .what = "task", .err = err};
+	const char *stop_signal;
+	int word, r;
+
+	if (!json_is_object(j))
+		return err_set(err, EXIT_DATAERR, EINVAL, "'task' is not an object");
+	set_defaults(t);
+	json_in_text(&in, "group", &t->group);
+	json_in_text(&in, "id", &t->id);
+	if (!t->group || !t->id) {
+		json_in_refuse(&in, "id", "is missing");
+		return in.failed;
+	}
+	r = name_check(t->group, "group", err);
+	if (r == 0)
+		r = name_check(t->id, "task ID", err);
+	if (r < 0)
+		return r;
+	t->name = xasprintf("%s/%s", t->group, t->id);
+
+	json_in_text(&in, "file", &t->file);
+	json_in_strv(&in, "command", &t->command);
+	if (t->command.n == 0)
+		json_in_refuse(&in, "command", "is missing");
+	json_in_text(&in, "user", &t->user);
+	t->has_supplementary_groups = json_object_get(j, "supplementary_groups") != NULL;
+	json_in_strv(&in, "supplementary_groups", &t->supplementary_groups);
+	json_in_text(&in, "workdir", &t->workdir);
+	json_in_text(&in, "stdin", &t->stdin_from);
+	stop_signal = json_in_word(&in, "stop_signal");
+	if (stop_signal && parse_signal(stop_signal, &t->stop_signal) < 0)
+		json_in_refuse(&in, "stop_signal", "is no signal");
+	json_in_u64(&in, "stop_timeout_usec", &t->stop_timeout);
+	json_in_u64(&in, "max_run_time_usec", &t->max_run_time);
+	word = KEEP_LOGS;
+	in_word(&in, "keep", keep_names, ARRAY_SIZE(keep_names), &word);
+	t->keep = (enum task_keep)word;
+	json_in_bool(&in, "end_with_supervisor", &t->end_with_supervisor);
+	json_in_strv(&in, "env", &t->env);
+	t->has_umask = in_int(&in, "umask", 0, 07777, &word);
+	if (t->has_umask)
+		t->umask = (mode_t)word;
+	t->has_nice = in_int(&in, "nice", -20, 19, &t->nice);
+	t->has_oom_score_adj = in_int(&in, "oom_score_adj", -1000, 1000, &t->oom_score_adj);
+	in_rlimits(&in, t);
+	in_limits(&in, "limits", &t->limits);
+	in_limits(&in, "group_limits", &t->group_limits);
+	json_in_text(&in, "group_limits_origin", &t->group_limits_origin);
+	json_in_strv(&in, "group_env", &t->group_env);
+	json_in_bool(&in, "log_to_files", &t->log_to_files);
+	json_in_u64(&in, "log_max_size", &t->log_max_size);
+	in_unsigned(&in, "log_max_files", &t->log_max_files);
+	in_hooks(&in, t);
+	word = CGROUP_MODE_AUTO;
+	in_word(&in, "cgroup_mode", cgroup_mode_names, ARRAY_SIZE(cgroup_mode_names), &word);
+	t->cgroup_mode = (enum cgroup_mode)word;
+	json_in_text(&in, "cgroup_parent", &t->cgroup_parent);
+	in_node(&in, &t->node);
+	if (in.failed)
+		return in.failed;
+	*ret = TAKE_PTR(t);
+	return 0;
+}
