@@ -349,6 +349,15 @@ static int write_subtree_control(int dirfd, unsigned add)
 	return file_write_at(dirfd, "cgroup.subtree_control", strbuf_str(&text));
 }
 
+/* The root of the hierarchy alone may have both processes and children with controllers. */
+static bool has_internal_processes(int dirfd)
+{
+	_cleanup_close_ int fd = openat(dirfd, "cgroup.procs", O_RDONLY | O_CLOEXEC);
+	char c;
+
+	return fd >= 0 && read(fd, &c, 1) == 1 && faccessat(dirfd, "cgroup.type", F_OK, 0) == 0;
+}
+
 static int enable_at(int dirfd, unsigned want, bool best_effort, unsigned *missing)
 {
 	unsigned have, available, lacking;
@@ -371,6 +380,15 @@ static int enable_at(int dirfd, unsigned want, bool best_effort, unsigned *missi
 	*missing |= lacking;
 	if (!want)
 		return 0;
+	/* The kernel refuses that only for some controllers. With cpu, cpuset and pids the cgroup
+	 * would become "domain threaded" and those below "domain invalid", which take no process
+	 * (cgroup-v2.rst, "Threads"). */
+	if (has_internal_processes(dirfd)) {
+		if (!best_effort)
+			return -EBUSY;
+		*missing |= want;
+		return 0;
+	}
 	r = write_subtree_control(dirfd, want);
 	if (r == 0 || !best_effort)
 		/* A threaded cgroup on the way says EOPNOTSUPP; no controller is missing then. */

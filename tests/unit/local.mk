@@ -1,2 +1,5 @@
 # One program a line, made of tests/unit/test-NAME.c, with its path as here.
-unit_tests =
+unit_tests = \
+	tests/unit/test-cgroup
+
+noinst_HEADERS = tests/unit/cgtest.h
