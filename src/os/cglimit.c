@@ -1,0 +1,628 @@
+#include "config.h"
+
+#include "os/cglimit.h"
+
+#include "base/alloc.h"
+#include "base/fd.h"
+#include "base/fileio.h"
+#include "base/parse.h"
+#include "os/cgroup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+/* The most CPUs that Linux is built for (NR_CPUS of x86). */
+#define CPUS_MAX 8192
+
+/* cpu.max: the kernel takes periods of 1 ms to 1 s and quotas from 1 ms
+ * (kernel/sched/core.c, tg_set_cfs_bandwidth()). */
+#define CPU_PERIOD_USEC	    100000
+#define CPU_PERIOD_MAX_USEC 1000000
+#define CPU_QUOTA_MIN_USEC  1000
+
+enum limit_kind {
+	LIMIT_BYTES,
+	LIMIT_COUNT,
+	LIMIT_CPU,
+	LIMIT_IO_WEIGHT,
+};
+
+/* Limits of one number. */
+static const struct limit {
+	const char *key;
+	unsigned controller;
+	const char *file;
+	enum limit_kind kind;
+	size_t has, value; /* offsets in struct cglimits */
+} limits[] = {
+#define LIMIT(KEY, CONTROLLER, FILE, KIND, FIELD)                                                  \
+	{                                                                                          \
+		KEY, CONTROLLER, FILE, KIND, offsetof(struct cglimits, has_##FIELD),               \
+			offsetof(struct cglimits, FIELD)                                           \
+	}
+	LIMIT("memory", CGROUP_MEMORY, "memory.max", LIMIT_BYTES, memory),
+	LIMIT("memory-high", CGROUP_MEMORY, "memory.high", LIMIT_BYTES, memory_high),
+	LIMIT("memory-low", CGROUP_MEMORY, "memory.low", LIMIT_BYTES, memory_low),
+	LIMIT("memory-swap", CGROUP_MEMORY, "memory.swap.max", LIMIT_BYTES, memory_swap),
+	{"cpu", CGROUP_CPU, "cpu.max", LIMIT_CPU, offsetof(struct cglimits, has_cpu),
+		offsetof(struct cglimits, cpu_ppm)},
+	LIMIT("cpu-weight", CGROUP_CPU, "cpu.weight", LIMIT_COUNT, cpu_weight),
+	LIMIT("pids", CGROUP_PIDS, "pids.max", LIMIT_COUNT, pids),
+	LIMIT("io-weight", CGROUP_IO, "io.weight", LIMIT_IO_WEIGHT, io_weight),
+#undef LIMIT
+};
+
+static bool limit_is_set(const struct cglimits *l, const struct limit *limit)
+{
+	return *(const bool *)((const char *)l + limit->has);
+}
+
+static uint64_t limit_value(const struct cglimits *l, const struct limit *limit)
+{
+	return *(const uint64_t *)(const void *)((const char *)l + limit->value);
+}
+
+void cglimits_done(struct cglimits *l)
+{
+	free(l->cpus);
+	strv_done(&l->io_max);
+	*l = (struct cglimits)CGLIMITS_INIT;
+}
+
+unsigned cglimits_controllers(const struct cglimits *l)
+{
+	unsigned need = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(limits); i++)
+		if (limit_is_set(l, &limits[i]))
+			need |= limits[i].controller;
+	if (l->cpus)
+		need |= CGROUP_CPUSET;
+	if (l->io_max.n)
+		need |= CGROUP_IO;
+	return need;
+}
+
+/* ---- text ----------------------------------------------------------------------------------- */
+
+/* As in the task file. */
+static void format_value(const struct limit *limit, uint64_t value, char *buf, size_t size)
+{
+	uint64_t percent = value / 10000, rest = value % 10000;
+	int digits = 4;
+
+	switch (limit->kind) {
+	case LIMIT_BYTES:
+		(void)format_size(value, buf, size);
+		return;
+	case LIMIT_CPU:
+		if (value == CGLIMIT_INFINITY)
+			break;
+		for (; digits > 0 && rest % 10 == 0; digits--)
+			rest /= 10;
+		if (digits)
+			(void)snprintf(
+				buf, size, "%" PRIu64 ".%0*" PRIu64 "%%", percent, digits, rest);
+		else
+			(void)snprintf(buf, size, "%" PRIu64 "%%", percent);
+		return;
+	case LIMIT_COUNT:
+	case LIMIT_IO_WEIGHT:
+		if (value == CGLIMIT_INFINITY)
+			break;
+		(void)snprintf(buf, size, "%" PRIu64, value);
+		return;
+	}
+	(void)snprintf(buf, size, "infinity");
+}
+
+static void add_word(struct strbuf *b, const char *key, const char *value)
+{
+	_cleanup_free_ char *quoted = str_shell_quote(value);
+
+	strbuf_addf(b, "%s%s=%s", b->len ? " " : "", key, quoted);
+}
+
+char *cglimits_format(const struct cglimits *l)
+{
+	struct strbuf b = STRBUF_INIT;
+
+	for (size_t i = 0; i < ARRAY_SIZE(limits); i++) {
+		char value[64];
+
+		if (!limit_is_set(l, &limits[i]))
+			continue;
+		format_value(&limits[i], limit_value(l, &limits[i]), value, sizeof(value));
+		add_word(&b, limits[i].key, value);
+	}
+	if (l->cpus)
+		add_word(&b, "cpus", l->cpus);
+	for (size_t i = 0; i < l->io_max.n; i++)
+		add_word(&b, "io-max", l->io_max.v[i]);
+	return strbuf_steal(&b);
+}
+
+/* ---- sets of CPUs --------------------------------------------------------------------------- */
+
+struct cpu_set {
+	uint64_t bits[CPUS_MAX / 64];
+};
+
+/* "0-3,7" with an optional newline (cpuset(7), "List format"). An empty list is an empty set. */
+static int parse_cpus(const char *s, struct cpu_set *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	while (*s && *s != '\n') {
+		uint64_t range[2];
+
+		for (size_t i = 0; i < 2; i++) {
+			size_t n = strspn(s, "0123456789");
+			_cleanup_free_ char *number = xstrndup(s, n);
+			int r = parse_uint(number, 0, CPUS_MAX - 1, &range[i]);
+
+			if (r < 0)
+				return r;
+			s += n;
+			if (i == 0 && *s != '-') {
+				range[1] = range[0];
+				break;
+			}
+			s += i == 0;
+		}
+		if (range[1] < range[0])
+			return -EINVAL;
+		for (uint64_t cpu = range[0]; cpu <= range[1]; cpu++)
+			ret->bits[cpu / 64] |= UINT64_C(1) << cpu % 64;
+		if (*s == ',')
+			s++;
+		else if (*s && *s != '\n')
+			return -EINVAL;
+	}
+	return 0;
+}
+
+static bool cpus_are_equal(const char *a, const char *b)
+{
+	struct cpu_set sa, sb;
+
+	if (!a || !b)
+		return a == b;
+	if (parse_cpus(a, &sa) < 0 || parse_cpus(b, &sb) < 0)
+		return strcmp(a, b) == 0;
+	return memcmp(&sa, &sb, sizeof(sa)) == 0;
+}
+
+/* ---- comparing ------------------------------------------------------------------------------ */
+
+static bool is_subset(const struct strv *a, const struct strv *b)
+{
+	for (size_t i = 0; i < a->n; i++)
+		if (!strv_contains(b, a->v[i]))
+			return false;
+	return true;
+}
+
+bool cglimits_equal(const struct cglimits *a, const struct cglimits *b, const char **ret_key)
+{
+	const char *key = NULL;
+
+	for (size_t i = 0; i < ARRAY_SIZE(limits) && !key; i++) {
+		bool has = limit_is_set(a, &limits[i]);
+
+		if (has != limit_is_set(b, &limits[i]) ||
+			(has && limit_value(a, &limits[i]) != limit_value(b, &limits[i])))
+			key = limits[i].key;
+	}
+	if (!key && !cpus_are_equal(a->cpus, b->cpus))
+		key = "cpus";
+	if (!key && !(is_subset(&a->io_max, &b->io_max) && is_subset(&b->io_max, &a->io_max)))
+		key = "io-max";
+	if (key && ret_key)
+		*ret_key = key;
+	return !key;
+}
+
+/* ---- applying ------------------------------------------------------------------------------- */
+
+/* What is being set, for messages. */
+struct setting {
+	int dirfd;
+	const char *section, *key, *value;
+	unsigned controller;
+	const char *file;
+	struct th_err *err;
+};
+
+static int refuse_missing(const struct setting *s)
+{
+	const char *name = cgroup_controller_name(s->controller);
+	unsigned have = 0;
+
+	if (cgroup_controllers(s->dirfd, &have) == 0 && (have & s->controller))
+		return err_set(s->err, EXIT_UNAVAILABLE, EOPNOTSUPP,
+			"%s.%s = %s: the '%s' controller of this kernel has no '%s' (unset the "
+			"limit, or "
+			"use a kernel that has it)",
+			s->section, s->key, s->value, name, s->file);
+	return err_set(s->err, EXIT_UNAVAILABLE, EOPNOTSUPP,
+		"%s.%s = %s: this host's cgroups have no '%s' controller for taskhook (%s, or "
+		"unset the "
+		"limit)",
+		s->section, s->key, s->value, name, cgroup_explain_missing(s->controller));
+}
+
+static int refuse_write(const struct setting *s, const char *text, int r)
+{
+	int status = EXIT_CANTCREAT;
+
+	if (r == -ENOENT)
+		return refuse_missing(s);
+	if (r == -EINVAL || r == -ERANGE || r == -ENODEV)
+		status = EXIT_CONFIG;
+	else if (r == -EACCES || r == -EPERM || r == -EROFS)
+		status = EXIT_NOPERM;
+	return err_set(s->err, status, -r,
+		"%s.%s = %s: cannot write '%s' to '%s' of the '%s' controller: %s", s->section,
+		s->key, s->value, text, s->file, cgroup_controller_name(s->controller),
+		strerror(-r));
+}
+
+static int refuse_read(const struct setting *s, int r)
+{
+	return err_set(s->err, EXIT_UNAVAILABLE, -r,
+		"%s.%s = %s: cannot read '%s' of the '%s' controller back: %s", s->section, s->key,
+		s->value, s->file, cgroup_controller_name(s->controller), strerror(-r));
+}
+
+static int refuse_other_value(const struct setting *s, const char *text, const char *now)
+{
+	_cleanup_free_ char *escaped = str_escape_n(now, strcspn(now, "\n"), 200);
+
+	return err_set(s->err, EXIT_UNAVAILABLE, EOPNOTSUPP,
+		"%s.%s = %s: '%s' of the '%s' controller says '%s' after '%s' was written",
+		s->section, s->key, s->value, s->file, cgroup_controller_name(s->controller),
+		escaped, text);
+}
+
+/* Writes `text` and reads what the file says then, through one descriptor. */
+static int write_and_read(int dirfd, const char *file, const char *text, char *buf, size_t size)
+{
+	_cleanup_close_ int fd = openat(dirfd, file, O_RDWR | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	/* In one piece, as the kernel takes each write for a whole value. */
+	do
+		n = write(fd, text, strlen(text));
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	do
+		n = pread(fd, buf, size - 1, 0);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -EIO;
+	buf[n] = '\0';
+	buf[strcspn(buf, "\n")] = '\0';
+	return 0;
+}
+
+static bool bytes_are_as_written(uint64_t bytes, const char *now)
+{
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), got;
+
+	/* The kernel counts pages, at most LONG_MAX / page size of them, which reads as "max"
+	 * (include/linux/page_counter.h). */
+	if (strcmp(now, "max") == 0)
+		return bytes >= (uint64_t)INT64_MAX / page * page;
+	return parse_uint(now, 0, UINT64_MAX, &got) == 0 && got == bytes / page * page;
+}
+
+/* The text for cpu.max: quota and period. -ERANGE: too little to be possible. */
+static int format_cpu_max(uint64_t ppm, char *buf, size_t size)
+{
+	uint64_t period = CPU_PERIOD_USEC, quota;
+
+	if (ppm == CGLIMIT_INFINITY) {
+		(void)snprintf(buf, size, "max %d", CPU_PERIOD_USEC);
+		return 0;
+	}
+	quota = ppm / (1000000 / CPU_PERIOD_USEC);
+	if (quota < CPU_QUOTA_MIN_USEC) {
+		period = CPU_PERIOD_MAX_USEC;
+		quota = ppm;
+	}
+	if (quota < CPU_QUOTA_MIN_USEC)
+		return -ERANGE;
+	(void)snprintf(buf, size, "%" PRIu64 " %" PRIu64, quota, period);
+	return 0;
+}
+
+/* The range 1 to 10000 with its default 100 for the range 1 to 1000 of bfq, with the same default
+ * (Documentation/block/bfq-iosched.rst). */
+static uint64_t bfq_weight(uint64_t weight)
+{
+	return weight <= 100 ? weight : 100 + (weight - 100) * 900 / 9900;
+}
+
+/* io.weight is of io.cost, io.bfq.weight of the bfq scheduler; a kernel may have either. Which of
+ * them a disk heeds can change at any time, so both are set. */
+static int apply_io_weight(struct setting *s, uint64_t weight)
+{
+	const char *const files[] = {"io.weight", "io.bfq.weight"};
+	const uint64_t values[] = {weight, bfq_weight(weight)};
+	int found = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		char text[32], expected[48], now[256];
+		int r;
+
+		(void)snprintf(text, sizeof(text), "%" PRIu64, values[i]);
+		(void)snprintf(expected, sizeof(expected), "default %s", text);
+		s->file = files[i];
+		r = write_and_read(s->dirfd, s->file, text, now, sizeof(now));
+		if (r == -ENOENT)
+			continue;
+		if (r < 0)
+			return refuse_write(s, text, r);
+		if (strcmp(now, expected) != 0 && strcmp(now, text) != 0)
+			return refuse_other_value(s, text, now);
+		found++;
+	}
+	s->file = files[0];
+	return found ? 0 : refuse_missing(s);
+}
+
+static int apply_limit(struct setting *s, const struct limit *limit, uint64_t value)
+{
+	char text[64], now[256];
+	bool same;
+	int r = 0;
+
+	s->key = limit->key;
+	s->controller = limit->controller;
+	s->file = limit->file;
+	if (limit->kind == LIMIT_IO_WEIGHT)
+		return apply_io_weight(s, value);
+	if (limit->kind == LIMIT_CPU)
+		r = format_cpu_max(value, text, sizeof(text));
+	else if (value == CGLIMIT_INFINITY)
+		(void)snprintf(text, sizeof(text), "max");
+	else
+		(void)snprintf(text, sizeof(text), "%" PRIu64, value);
+	if (r < 0)
+		return err_set(s->err, EXIT_CONFIG, -r,
+			"%s.%s = %s: the least that the kernel can allot is 0.1%%", s->section,
+			s->key, s->value);
+	r = write_and_read(s->dirfd, s->file, text, now, sizeof(now));
+	if (r < 0)
+		return refuse_write(s, text, r);
+	same = limit->kind == LIMIT_BYTES ? bytes_are_as_written(value, now)
+					  : strcmp(now, text) == 0;
+	return same ? 0 : refuse_other_value(s, text, now);
+}
+
+static int apply_cpus(struct setting *s, const char *cpus)
+{
+	struct cpu_set want, effective;
+	char now[16384];
+	ssize_t n;
+	bool any = false;
+	int r;
+
+	s->key = "cpus";
+	s->value = cpus;
+	s->controller = CGROUP_CPUSET;
+	s->file = "cpuset.cpus";
+	if (parse_cpus(cpus, &want) < 0)
+		return err_set(s->err, EXIT_CONFIG, EINVAL,
+			"%s.%s = %s: not a list of CPUs from 0 to 8191 (write it as 0-3,7)",
+			s->section, s->key, cpus);
+	r = write_and_read(s->dirfd, s->file, cpus, now, sizeof(now));
+	if (r < 0)
+		return refuse_write(s, cpus, r);
+	if (!cpus_are_equal(cpus, now))
+		return refuse_other_value(s, cpus, now);
+	/* Where none of them is to be had the kernel quietly gives all that the cgroup above has.
+	 */
+	s->file = "cpuset.cpus.effective";
+	n = cgroup_read_file(s->dirfd, s->file, now, sizeof(now));
+	if (n < 0)
+		return refuse_read(s, (int)n);
+	if (parse_cpus(now, &effective) < 0)
+		return refuse_read(s, -EBADMSG);
+	for (size_t i = 0; i < ARRAY_SIZE(want.bits); i++) {
+		if (effective.bits[i] & ~want.bits[i])
+			any = true;
+	}
+	if (any) {
+		now[strcspn(now, "\n")] = '\0';
+		return err_set(s->err, EXIT_UNAVAILABLE, EOPNOTSUPP,
+			"%s.%s = %s: the 'cpuset' controller has none of these CPUs for taskhook; "
+			"it has %s",
+			s->section, s->key, cpus, now);
+	}
+	return 0;
+}
+
+/* ---- io.max --------------------------------------------------------------------------------- */
+
+static const char *const io_names[] = {"rbps", "wbps", "riops", "wiops"};
+
+struct io_max {
+	unsigned major, minor;
+	bool has[ARRAY_SIZE(io_names)];
+	uint64_t value[ARRAY_SIZE(io_names)];
+};
+
+static int refuse_device(const struct setting *s, const char *name, const char *why, int r)
+{
+	return err_set(s->err, EXIT_CONFIG, -r,
+		"%s.%s = %s: '%s' %s%s%s (write it as /dev/sda or 8:0)", s->section, s->key,
+		s->value, name, why, r == -ENOTBLK ? "" : ": ", r == -ENOTBLK ? "" : strerror(-r));
+}
+
+/* Number of a device, of the whole disk for a partition: io.max takes no other (cgroup-v2.rst). */
+static int find_disk(const struct setting *s, const char *name, struct io_max *ret)
+{
+	_cleanup_free_ char *dir = NULL, *partition = NULL, *disk = NULL, *text = NULL;
+	unsigned major, minor;
+	char end;
+	int r;
+
+	if (*name == '/') {
+		struct stat st;
+
+		if (stat(name, &st) < 0)
+			return refuse_device(s, name, "cannot be found", -errno);
+		if (!S_ISBLK(st.st_mode))
+			return refuse_device(s, name, "is not a block device", -ENOTBLK);
+		major = major(st.st_rdev);
+		minor = minor(st.st_rdev);
+	} else if (sscanf(name, "%u:%u%c", &major, &minor, &end) != 2) {
+		return refuse_device(s, name, "is not a device", -ENOTBLK);
+	}
+	dir = xasprintf("/sys/dev/block/%u:%u", major, minor);
+	if (access(dir, F_OK) < 0)
+		return refuse_device(s, name, "is not a block device of this host", -ENOTBLK);
+	partition = xasprintf("%s/partition", dir);
+	if (access(partition, F_OK) == 0) {
+		/* The link leads to .../sda/sda1. */
+		disk = xasprintf("%s/../dev", dir);
+		r = file_read_at(AT_FDCWD, disk, 0, 64, &text, NULL);
+		if (r < 0)
+			return refuse_device(s, name, "is a partition of an unknown disk", r);
+		if (sscanf(text, "%u:%u", &major, &minor) != 2)
+			return refuse_device(
+				s, name, "is a partition of an unknown disk", -EBADMSG);
+	}
+	ret->major = major;
+	ret->minor = minor;
+	return 0;
+}
+
+static int parse_io_max(const struct setting *s, const char *entry, struct io_max *ret)
+{
+	_cleanup_free_ char *copy = xstrdup(entry);
+	char *save = NULL, *name = strtok_r(copy, " \t,", &save), *word;
+	bool any = false;
+
+	*ret = (struct io_max){0};
+	while (name && (word = strtok_r(NULL, " \t,", &save))) {
+		char *value = strchr(word, '=');
+		size_t i = 0;
+
+		if (value)
+			*value++ = '\0';
+		while (i < ARRAY_SIZE(io_names) && strcmp(io_names[i], word) != 0)
+			i++;
+		if (!value || i == ARRAY_SIZE(io_names) || ret->has[i] ||
+			parse_size(value, &ret->value[i]) < 0 || ret->value[i] == 0) {
+			any = false;
+			break;
+		}
+		ret->has[i] = any = true;
+	}
+	if (!any)
+		return err_set(s->err, EXIT_CONFIG, EINVAL,
+			"%s.%s = %s: not a limit (write it as /dev/sda rbps=10M wiops=100)",
+			s->section, s->key, entry);
+	return find_disk(s, name, ret);
+}
+
+/* The value of `name` in the line of a device, CGLIMIT_INFINITY where it has no line, as the kernel
+ * shows none without limits. */
+static int find_io_value(const char *text, const struct io_max *io, const char *name, uint64_t *ret)
+{
+	_cleanup_free_ char *start = xasprintf("%u:%u ", io->major, io->minor);
+	_cleanup_free_ char *copy = xstrdup(text);
+	char *rest = copy, *line;
+
+	while ((line = strsep(&rest, "\n"))) {
+		char *save = NULL;
+
+		if (!str_starts_with(line, start))
+			continue;
+		for (char *word = strtok_r(line, " ", &save); word;
+			word = strtok_r(NULL, " ", &save)) {
+			char *value = strchr(word, '=');
+
+			if (!value)
+				continue;
+			*value++ = '\0';
+			if (strcmp(word, name) == 0)
+				return parse_size(value, ret);
+		}
+		return -EBADMSG;
+	}
+	*ret = CGLIMIT_INFINITY;
+	return 0;
+}
+
+static int apply_io_max(struct setting *s, const char *entry)
+{
+	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+	_cleanup_free_ char *now = NULL;
+	struct io_max io;
+	int r;
+
+	s->key = "io-max";
+	s->value = entry;
+	s->controller = CGROUP_IO;
+	s->file = "io.max";
+	if (faccessat(s->dirfd, s->file, F_OK, 0) < 0)
+		return refuse_missing(s);
+	r = parse_io_max(s, entry, &io);
+	if (r < 0)
+		return r;
+	strbuf_addf(&text, "%u:%u", io.major, io.minor);
+	for (size_t i = 0; i < ARRAY_SIZE(io_names); i++) {
+		if (io.has[i] && io.value[i] == CGLIMIT_INFINITY)
+			strbuf_addf(&text, " %s=max", io_names[i]);
+		else if (io.has[i])
+			strbuf_addf(&text, " %s=%" PRIu64, io_names[i], io.value[i]);
+	}
+	r = file_write_at(s->dirfd, s->file, strbuf_str(&text));
+	if (r < 0)
+		return refuse_write(s, strbuf_str(&text), r);
+	r = file_read_at(s->dirfd, s->file, 0, 1024 * 1024, &now, NULL);
+	if (r < 0)
+		return refuse_read(s, r);
+	for (size_t i = 0; i < ARRAY_SIZE(io_names); i++) {
+		uint64_t value;
+
+		if (io.has[i] &&
+			(find_io_value(now, &io, io_names[i], &value) < 0 || value != io.value[i]))
+			return refuse_other_value(s, strbuf_str(&text), now);
+	}
+	return 0;
+}
+
+int cglimits_apply(int dirfd, const struct cglimits *l, const char *section, struct th_err *err)
+{
+	struct setting s = {.dirfd = dirfd, .section = section, .err = err};
+	int r = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(limits) && r == 0; i++) {
+		char value[64];
+
+		if (!limit_is_set(l, &limits[i]))
+			continue;
+		format_value(&limits[i], limit_value(l, &limits[i]), value, sizeof(value));
+		s.value = value;
+		r = apply_limit(&s, &limits[i], limit_value(l, &limits[i]));
+	}
+	if (r == 0 && l->cpus)
+		r = apply_cpus(&s, l->cpus);
+	for (size_t i = 0; i < l->io_max.n && r == 0; i++)
+		r = apply_io_max(&s, l->io_max.v[i]);
+	return r;
+}

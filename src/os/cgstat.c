@@ -1,0 +1,108 @@
+#include "config.h"
+
+#include "os/cgstat.h"
+
+#include "base/alloc.h"
+#include "base/fileio.h"
+#include "base/parse.h"
+#include "os/cgroup.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* io.stat has a line for each device: hundreds of them are 100 KiB. */
+#define IO_STAT_MAX (4 * 1024 * 1024)
+
+/* The value of a file of one number; 0 where it is missing or says "max". */
+static bool read_number(int dirfd, const char *file, uint64_t *ret)
+{
+	char buf[64];
+	ssize_t n = cgroup_read_file(dirfd, file, buf, sizeof(buf));
+
+	if (n < 0)
+		return false;
+	buf[strcspn(buf, "\n")] = '\0';
+	return parse_uint(buf, 0, UINT64_MAX, ret) == 0;
+}
+
+static int read_cpu_stat(int dirfd, struct cgstat *ret)
+{
+	char buf[4096];
+	ssize_t n = cgroup_read_file(dirfd, "cpu.stat", buf, sizeof(buf));
+
+	if (n < 0)
+		return (int)n;
+	if (cgroup_find_value(buf, "usage_usec", &ret->cpu_usec) < 0)
+		return -EBADMSG;
+	ret->has_cpu = true;
+	(void)cgroup_find_value(buf, "user_usec", &ret->cpu_user_usec);
+	(void)cgroup_find_value(buf, "system_usec", &ret->cpu_system_usec);
+	/* With the cpu controller alone. */
+	(void)cgroup_find_value(buf, "throttled_usec", &ret->throttled_usec);
+	return 0;
+}
+
+static void read_memory(int dirfd, struct cgstat *ret)
+{
+	char buf[4096];
+
+	ret->has_memory = read_number(dirfd, "memory.current", &ret->memory_current);
+	if (!ret->has_memory)
+		return;
+	(void)read_number(dirfd, "memory.peak", &ret->memory_peak);
+	if (cgroup_read_file(dirfd, "memory.events", buf, sizeof(buf)) > 0)
+		(void)cgroup_find_value(buf, "oom_kill", &ret->oom_kill);
+}
+
+/* "259:0 rbytes=4096 wbytes=0 rios=1 ..." */
+static void read_io(int dirfd, struct cgstat *ret)
+{
+	_cleanup_free_ char *text = NULL;
+	char *save = NULL;
+
+	if (file_read_at(dirfd, "io.stat", 0, IO_STAT_MAX, &text, NULL) < 0)
+		return;
+	ret->has_io = true;
+	for (char *word = strtok_r(text, " \n", &save); word; word = strtok_r(NULL, " \n", &save)) {
+		char *value = strchr(word, '=');
+		uint64_t n;
+
+		if (!value)
+			continue;
+		*value++ = '\0';
+		if (parse_uint(value, 0, UINT64_MAX, &n) < 0)
+			continue;
+		if (strcmp(word, "rbytes") == 0)
+			ret->io_rbytes += n;
+		else if (strcmp(word, "wbytes") == 0)
+			ret->io_wbytes += n;
+	}
+}
+
+int cgstat_read(int dirfd, struct cgstat *ret)
+{
+	struct cgstat stat = {0};
+	int r = read_cpu_stat(dirfd, &stat);
+
+	if (r < 0)
+		return r;
+	read_memory(dirfd, &stat);
+	stat.has_pids = read_number(dirfd, "pids.current", &stat.pids_current);
+	if (stat.has_pids)
+		(void)read_number(dirfd, "pids.peak", &stat.pids_peak);
+	read_io(dirfd, &stat);
+	*ret = stat;
+	return 0;
+}
+
+int cgstat_read_cpu(int dirfd, usec_t *ret_cpu_usec)
+{
+	struct cgstat stat = {0};
+	int r = read_cpu_stat(dirfd, &stat);
+
+	if (r < 0)
+		return r;
+	*ret_cpu_usec = stat.cpu_usec;
+	return 0;
+}

@@ -1,0 +1,29 @@
+#ifndef TH_OS_CGSTAT_H
+#define TH_OS_CGSTAT_H
+
+/* What a cgroup tells of its processes, exited ones included. */
+
+#include "base/clock.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct cgstat {
+	bool has_cpu; /* cpu.stat is always there, without the controller too */
+	usec_t cpu_usec, cpu_user_usec, cpu_system_usec, throttled_usec;
+	bool has_memory;
+	uint64_t memory_current, memory_peak; /* peak: Linux 5.19; 0 before */
+	uint64_t oom_kill; /* memory.events: oom_kill, of this cgroup and below */
+	bool has_pids;
+	uint64_t pids_current, pids_peak; /* peak: Linux 6.1; 0 before */
+	bool has_io;
+	uint64_t io_rbytes, io_wbytes;
+};
+
+/* Reads what is there; a missing controller is has_* false, not an error. 0, or -errno: -ENOENT or
+ * -ENODEV where the cgroup was removed. */
+int cgstat_read(int dirfd, struct cgstat *ret);
+/* Only CPU time (one file), for hooks. */
+int cgstat_read_cpu(int dirfd, usec_t *ret_cpu_usec);
+
+#endif
