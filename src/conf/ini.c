@@ -19,21 +19,22 @@
  * inih splits sections, keys and values; all it could misread is taken from its sight first. The
  * reader gives it lines of its own making, one for each call of the handler:
  *
- *	[NAME]		and behind it s=||, as inih has no call for a section
+ *	[NAME]		and behind it s=, as inih has no call for a section
  *	KEY=|PIECE|	the first piece of a value
  *	+=|PIECE|	the next ones, where the value is longer than inih's line
  *
- * The bars keep the blanks at a piece's ends from being stripped. A GUARD byte stands before each
- * byte that could begin a comment behind a blank, whatever comment signs the build has; the
- * handler takes it out again. Keys and section names have to stay as short as they are (inih cuts
- * names at 49 bytes), so there one byte takes another's place; both are control bytes, which
- * names may not hold.
+ * The bars (BAR, a control byte) keep the blanks at a piece's ends from being stripped. A GUARD
+ * stands before each byte that could begin a comment behind a blank, whatever comment signs the
+ * build has; the handler takes it out again. Keys and section names have to stay as short as they
+ * are (inih cuts names at 49 bytes), so there one byte takes another's place; those are control
+ * bytes too, which names may not hold.
  *
  * Reader and handler take turns, so each knows what the other is at. A line that does not come
  * back as it was handed over is an error: a build of inih that reads in a way unknown here is found
  * out, not believed.
  */
 #define GUARD	       '\001'
+#define BAR	       '\003'
 #define NAME_SEMICOLON '\001'
 #define NAME_COLON     '\002'
 
@@ -81,7 +82,7 @@ struct reading {
 	/* The line in work: physical lines joined. */
 	struct strbuf joined;
 	unsigned item_line;
-	bool section_pending; /* the head was handed over, its "s=||" was not */
+	bool section_pending; /* the head was handed over, its "s=" was not */
 	struct span value;    /* not handed over yet */
 	bool value_pending;
 
@@ -333,7 +334,7 @@ static void reading_hand_piece(struct reading *r, bool first, char *to, size_t s
 	else
 		*to++ = '+';
 	*to++ = '=';
-	*to++ = '|';
+	*to++ = BAR;
 	while (r->value.n > 0) {
 		char c = *r->value.p;
 		/* Inside a value all of it is text; only behind a blank a byte may look to inih
@@ -349,7 +350,7 @@ static void reading_hand_piece(struct reading *r, bool first, char *to, size_t s
 		r->value.p++;
 		r->value.n--;
 	}
-	*to++ = '|';
+	*to++ = BAR;
 	*to++ = '\n';
 	*to = '\0';
 	r->value_pending = r->value.n > 0;
@@ -372,7 +373,7 @@ static char *reading_read(char *to, int size, void *stream)
 		return NULL;
 
 	if (r->section_pending) {
-		memcpy(to, "s=||\n", sizeof("s=||\n"));
+		memcpy(to, "s=\n", sizeof("s=\n"));
 		r->section_pending = false;
 		r->expect = EXPECT_SECTION;
 		return to;
@@ -398,7 +399,7 @@ static bool reading_take_piece(struct reading *r, const char *piece)
 {
 	size_t n = strlen(piece);
 
-	if (n < 2 || piece[0] != '|' || piece[n - 1] != '|')
+	if (n < 2 || piece[0] != BAR || piece[n - 1] != BAR)
 		return false;
 	for (size_t i = 1; i < n - 1; i++) {
 		if (piece[i] == GUARD && ++i == n - 1)
@@ -415,7 +416,7 @@ static int reading_handle(
 	struct ini_item item = {.file = r->file, .line = r->item_line};
 	enum expect expect = r->expect;
 
-	/* INI_CALL_HANDLER_ON_NEW_SECTION: the call that "s=||" brings will do. */
+	/* INI_CALL_HANDLER_ON_NEW_SECTION: the call that "s=" brings will do. */
 	if (!key)
 		return 1;
 	if (r->rc != 0)
@@ -425,7 +426,7 @@ static int reading_handle(
 	item.section = strbuf_str(&section_name);
 	switch (expect) {
 	case EXPECT_SECTION:
-		if (strcmp(key, "s") != 0 || !value || strcmp(value, "||") != 0) {
+		if (strcmp(key, "s") != 0 || !value || *value) {
 			reading_mistrust(r);
 			return 0;
 		}
