@@ -35,6 +35,18 @@ void hook_settings_init(struct hook_settings *s, usec_t timeout, usec_t kill_aft
 	*s = (struct hook_settings){.timeout = timeout, .kill_after = kill_after};
 }
 
+void hook_settings_copy(struct hook_settings *ret, const struct hook_settings *from)
+{
+	struct hook_settings s = *from;
+
+	s.roles = s.groups = s.operators = (struct strv)STRV_INIT;
+	strv_copy(&s.roles, &from->roles);
+	strv_copy(&s.groups, &from->groups);
+	strv_copy(&s.operators, &from->operators);
+	s.user = from->user ? xstrdup(from->user) : NULL;
+	*ret = s;
+}
+
 void hook_settings_done(struct hook_settings *s)
 {
 	strv_done(&s->roles);
@@ -99,8 +111,7 @@ int hook_settings_from_conf(struct hook_settings *ret, const struct conf *hook_c
 			(enum hook_on_failure)(conf_enum(c, KEY_HOOK_ON_FAILURE) + ON_FAILURE_FAIL);
 	if (conf_is_set(c, KEY_HOOK_RETRIES))
 		s.retries = (unsigned int)conf_uint(c, KEY_HOOK_RETRIES);
-	if (conf_is_set(c, KEY_HOOK_RETRY_DELAY))
-		s.retry_delay = conf_duration(c, KEY_HOOK_RETRY_DELAY);
+	s.retry_delay = conf_duration(c, KEY_HOOK_RETRY_DELAY);
 	if (conf_is_set(c, KEY_HOOK_STDIN))
 		s.stdin_record = strcmp(conf_string(c, KEY_HOOK_STDIN), "record") == 0;
 	if (conf_is_set(c, KEY_HOOK_RUN_IF))
@@ -111,41 +122,6 @@ int hook_settings_from_conf(struct hook_settings *ret, const struct conf *hook_c
 	strv_copy(&s.groups, conf_list(c, KEY_HOOK_GROUPS));
 	strv_copy(&s.operators, conf_list(c, KEY_HOOK_OPERATORS));
 	*ret = s;
-	return 0;
-}
-
-int hook_schedule_parse(
-	const struct conf *hook_conf, const char *name, bool *ret, struct th_err *err)
-{
-	const struct strv *words = conf_list(hook_conf, KEY_HOOK_SCHEDULE);
-	_cleanup_free_ char *prefix = origin_prefix(hook_conf, KEY_HOOK_SCHEDULE);
-	bool points[POINT_COUNT] = {false};
-
-	if (words->n == 0) {
-		_cleanup_free_ char *where = origin_prefix(hook_conf, KEY_HOOK_PATH);
-
-		return err_set(err, EXIT_CONFIG, EINVAL,
-			"%s[hook %s] has no schedule; write for example schedule = pre-start",
-			conf_is_set(hook_conf, KEY_HOOK_SCHEDULE) ? prefix : where, name);
-	}
-	for (size_t i = 0; i < words->n; i++) {
-		const char *word = words->v[i];
-		enum hook_point p = point_from_name(word);
-
-		if (p == POINT_NONE)
-			p = point_from_eggo_schedule(word);
-		if (p == POINT_NONE) {
-			_cleanup_free_ char *shown = str_escape(word, 60);
-			const char *near = point_suggest(word);
-
-			return err_set(err, EXIT_CONFIG, EINVAL,
-				"%s[hook %s] schedule: unknown hook point '%s'%s%s%s", prefix, name,
-				shown, near ? "; did you mean '" : "; see taskhook-hooks(7)",
-				near ? near : "", near ? "'?" : "");
-		}
-		points[p] = true;
-	}
-	memcpy(ret, points, sizeof(points));
 	return 0;
 }
 

@@ -54,6 +54,7 @@ void hook_settings_init(struct hook_settings *s, usec_t timeout, usec_t kill_aft
  * do not exist are EXIT_CONFIG with FILE:LINE. `ret` needs no initialisation. */
 int hook_settings_from_conf(struct hook_settings *ret, const struct conf *hook_conf, usec_t timeout,
 	usec_t kill_after, struct th_err *err);
+void hook_settings_copy(struct hook_settings *ret, const struct hook_settings *from);
 void hook_settings_done(struct hook_settings *s);
 
 enum hook_source {
@@ -68,7 +69,7 @@ enum hook_verdict {
 	HOOK_SKIP,   /* a rule says so: role, group, operator, run-if, name, no x bit, not a regular
 			file, empty mask */
 	HOOK_MASKED, /* replaced by a later directory, or by a link to /dev/null */
-	HOOK_UNSAFE, /* refused: counts as failed */
+	HOOK_UNSAFE, /* refused: counts as failed. Also where `misconfigured` */
 };
 const char *hook_verdict_name(enum hook_verdict v); /* "run" */
 
@@ -82,7 +83,8 @@ struct hook {
 	char *reason; /* the rule that decided, for people: "not executable", "masked by /etc/..." ;
 			 NULL for plain run */
 	char *fix;    /* command that mends an unsafe one, or NULL */
-	bool is_mask; /* a link to /dev/null: it masks and is never run */
+	bool misconfigured; /* not unsafe, but its path or its settings are wrong: EXIT_CONFIG */
+	bool is_mask;	    /* a link to /dev/null: it masks and is never run */
 	bool begins_with_shebang; /* of a skipped file: tell it at run time */
 	off_t size;		  /* of the file, for the record */
 	usec_t mtime;		  /* realtime */
@@ -130,14 +132,6 @@ struct hook_context {
  * and reason; leaves MASKED and UNSAFE, and a SKIP decided before, alone.
  */
 void hook_decide(struct hook *h, enum hook_point point, const struct hook_context *ctx);
-
-/* Timeout where [hook NAME] of a task file has no timeout: what eggo gives its additions. */
-#define HOOK_ADDITION_TIMEOUT (30 * USEC_PER_SEC)
-
-/* The hook points of a [hook NAME] section: `schedule`, which takes eggo's words too. A missing,
- * empty or unknown one is EXIT_CONFIG with FILE:LINE. `ret` has POINT_COUNT elements. */
-int hook_schedule_parse(
-	const struct conf *hook_conf, const char *name, bool *ret, struct th_err *err);
 
 /* Sorts candidates of the search path and masks what is replaced: see above. `l` holds them lowest
  * directory first. */

@@ -5,8 +5,15 @@
  * Runs one hook to its end (DESIGN 4, "How they run"). A hook ends when its process ends, not when
  * its pipe closes. Output goes line by line, bounded, to the sink. At the timeout: SIGTERM to all
  * that it started, kill-after later SIGKILL, 5 s later what is still there is given up and named.
- * What a successful hook leaves in the background lives on and is reported. While it waits the
- * caller's loop goes on being served.
+ * What a failing hook left is killed at once; what a successful one left in the background lives
+ * on and is reported. While it waits the caller's loop goes on being served.
+ *
+ *	struct hook_runner *runner = hook_runner_new(loop, on_background_line, arg);
+ *	struct hook_run run = {.runner = runner, .loop = loop, .hook = h, ...};
+ *	r = hook_run(&run, &err);
+ *	... keep or kill run.tree ...
+ *	proctree_done(&run.tree);
+ *	hook_run_done(&run);
  */
 
 #include "base/clock.h"
@@ -20,16 +27,32 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-#define HOOK_OUTPUT_LINE_MAX 4096		     /* longer lines are told in pieces */
-#define HOOK_OUTPUT_MAX	     ((uint64_t)1024 * 1024) /* of one hook; what is over is counted, and said \
-						      */
+#define HOOK_OUTPUT_LINE_MAX 4096 /* longer lines are told in pieces */
+#define HOOK_OUTPUT_MAX                                                                            \
+	((uint64_t)1024 * 1024) /* of one hook; what is over is counted, and said                  \
+				 */
 #define HOOK_GIVE_UP_USEC (5 * USEC_PER_SEC)
 
 /* One line of output, without the newline. */
 typedef void (*hook_line_fn)(void *arg, const struct hook *h, const char *line, size_t n);
 
+/*
+ * What is worth keeping from one hook to the next: the open account files of a cgroup that is used
+ * again (its fd must stay open under the same number meanwhile), and the output of what hooks left
+ * in the background, which goes on being read, as a closed pipe would end it (SIGPIPE). Its lines
+ * come through `fn` whenever the loop runs, in the same bounds as a hook's own.
+ */
+struct hook_runner;
+typedef void (*hook_background_fn)(
+	void *arg, enum hook_point point, const char *name, const char *line, size_t n);
+/* `fn` may be NULL: such lines are read and thrown away. */
+struct hook_runner *hook_runner_new(struct loop *loop, hook_background_fn fn, void *arg);
+/* Closes the pipes of the background too. NULL is fine; returns NULL. */
+struct hook_runner *hook_runner_free(struct hook_runner *runner);
+
 struct hook_run {
 	/* in */
+	struct hook_runner *runner; /* NULL: nothing is kept; a background loses its pipe */
 	struct loop *loop;
 	const struct hook *hook;
 	enum hook_point point;
