@@ -242,7 +242,7 @@ struct setting {
 
 static int refuse_missing(const struct setting *s)
 {
-	const char *name = cgroup_controller_name(s->controller);
+	const char *name = cgroup_controller_name(s->controller), *why;
 	unsigned have = 0;
 
 	if (cgroup_controllers(s->dirfd, &have) == 0 && (have & s->controller))
@@ -251,11 +251,11 @@ static int refuse_missing(const struct setting *s)
 			"limit, or "
 			"use a kernel that has it)",
 			s->section, s->key, s->value, name, s->file);
+	why = cgroup_explain_missing(s->controller);
 	return err_set(s->err, EXIT_UNAVAILABLE, EOPNOTSUPP,
-		"%s.%s = %s: this host's cgroups have no '%s' controller for taskhook (%s, or "
-		"unset the "
-		"limit)",
-		s->section, s->key, s->value, name, cgroup_explain_missing(s->controller));
+		"%s.%s = %s: this host's cgroups have no '%s' controller for taskhook (%s%s unset "
+		"the limit)",
+		s->section, s->key, s->value, name, why, strchr(why, ';') ? " or" : ";");
 }
 
 static int refuse_write(const struct setting *s, const char *text, int r)

@@ -1,5 +1,8 @@
 # One program a line, made of tests/unit/test-NAME.c, with its path as here.
 unit_tests = \
+	tests/unit/test-cglimit \
+	tests/unit/test-cgstat \
+	tests/unit/test-mount \
 	tests/unit/test-cgroup
 
 noinst_HEADERS = tests/unit/cgtest.h
