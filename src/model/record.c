@@ -8,7 +8,10 @@
 #include "model/name.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <inttypes.h>
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 
 /* Who decided the status; static, as struct outcome only points to them. */
@@ -355,5 +358,16 @@ int record_read(int dirfd, const char *id, struct record *ret, struct th_err *er
 		record_done(ret);
 		return rc;
 	}
+	return 0;
+}
+
+int record_set_aside(int dirfd, const char *id, struct th_err *err)
+{
+	_cleanup_free_ char *name = xasprintf("%s.json", id);
+	_cleanup_free_ char *aside = xasprintf("%s.damaged-%" PRIu64, name, clock_realtime_usec());
+
+	if (renameat(dirfd, name, dirfd, aside) < 0)
+		return err_set(
+			err, EXIT_CANTCREAT, errno, "cannot set the record '%s' aside: %m", name);
 	return 0;
 }

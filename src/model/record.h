@@ -2,14 +2,15 @@
 #define TH_MODEL_RECORD_H
 
 /*
- * Records: STATE/records/GROUP/ID.json, one for each task, its intent (the task as started) and, in the end, its result.
- * Format version 1, JSON, 0600. Written whole to a temporary name and renamed, no fsync. A record that cannot be read is
- * set aside as ID.json.damaged-TIME by the janitor.
+ * Records: STATE/records/GROUP/ID.json, one for each task, its intent (the task as started) and, in
+ *the end, its result. Format version 1, JSON, 0600. Written whole to a temporary name and renamed,
+ *no fsync. A record that cannot be read is set aside as ID.json.damaged-TIME by the janitor.
  *
- *	{ "format": 1, "taskhook": "0.1.0", "group": ..., "id": ..., "run": 3, "boot_id": ..., "uid": 0,
- *	  "started": "RFC 3339", "started_usec": N, "supervisor": {"pid", "start_ticks"}, "task": {task_to_json},
- *	  "state": "running", ... and once ended: "ended", "ended_usec", "result", "exit_code", "signal", "oom_killed",
- *	  "stop_reason", "status", "decided_by", "failed": {"point","hook","reason","output":[...]}, "usage": {...} }
+ *	{ "format": 1, "taskhook": "0.1.0", "group": ..., "id": ..., "run": 3, "boot_id": ...,
+ *"uid": 0, "started": "RFC 3339", "started_usec": N, "supervisor": {"pid", "start_ticks"}, "task":
+ *{task_to_json}, "state": "running", ... and once ended: "ended", "ended_usec", "result",
+ *"exit_code", "signal", "oom_killed", "stop_reason", "status", "decided_by", "failed":
+ *{"point","hook","reason","output":[...]}, "usage": {...} }
  */
 
 #include "base/clock.h"
@@ -35,23 +36,24 @@ struct usage {
 struct record {
 	int format;
 	char *group, *id;
-	unsigned run_number;	/* counts starts of this ID */
+	unsigned run_number; /* counts starts of this ID */
 	unsigned restart_count;
 	char boot_id[37];
 	uid_t uid;
 	pid_t supervisor_pid;
 	uint64_t supervisor_start_ticks;
 	usec_t started, launched, ended; /* realtime; 0: not yet */
-	usec_t duration_usec;	/* of the process, monotonic */
-	enum task_state state;	/* at the time of writing; the live state is in RUN */
+	usec_t duration_usec;		 /* of the process, monotonic */
+	enum task_state state;		 /* at the time of writing; the live state is in RUN */
 	struct outcome outcome;
-	struct strv output;	/* last lines of the failing hook */
+	struct strv output; /* last lines of the failing hook */
 	struct usage usage;
-	char *message;		/* of a hook's [result], or NULL */
-	uint64_t log_dropped;	/* bytes */
-	struct strv warnings;	/* failures that did not stop it, one line each */
-	json_t *task;		/* as task_to_json() made it; owned reference */
-	json_t *hook_state;	/* {"POINT/NAME": {"state":{}, "done":true, "env":{}, "mounts":{}, "devices":{}}}; or NULL */
+	char *message;	      /* of a hook's [result], or NULL */
+	uint64_t log_dropped; /* bytes */
+	struct strv warnings; /* failures that did not stop it, one line each */
+	json_t *task;	      /* as task_to_json() made it; owned reference */
+	json_t *hook_state;   /* {"POINT/NAME": {"state":{}, "done":true, "env":{}, "mounts":{},
+				 "devices":{}}}; or NULL */
 };
 
 void record_done(struct record *r);
@@ -64,5 +66,9 @@ int record_from_json(const json_t *j, struct record *ret, struct th_err *err);
 int record_write(int dirfd, const struct record *r, struct th_err *err);
 /* -ENOENT: none. -EBADMSG: damaged, or of a newer format (err says which). */
 int record_read(int dirfd, const char *id, struct record *ret, struct th_err *err);
+
+/* Sets a record that cannot be read aside, as ID.json.damaged-TIME (microseconds), so that it is
+ * neither read again nor lost. 0, or -errno with err. */
+int record_set_aside(int dirfd, const char *id, struct th_err *err);
 
 #endif

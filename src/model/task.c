@@ -343,17 +343,16 @@ static int resolve_file_hook(struct task_hook *ret, const char *name, const stru
 
 	ret->points = 0;
 	for (size_t i = 0; i < schedule->n; i++) {
+		_cleanup_free_ char *shown = str_escape(schedule->v[i], 60);
 		enum hook_point p = point_of_schedule(schedule->v[i]);
-		const char *nearest;
+		const char *nearest = point_suggest(schedule->v[i]);
 
-		if (p != POINT_NONE) {
-			ret->points |= 1u << p;
-			continue;
-		}
-		nearest = point_suggest(schedule->v[i]);
-		return err_set(err, EXIT_CONFIG, EINVAL, "%s: '%s' is no hook point%s%s%s", origin,
-			schedule->v[i], nearest ? "; did you mean '" : "", nearest ? nearest : "",
-			nearest ? "'?" : "");
+		if (p == POINT_NONE)
+			return err_set(err, EXIT_CONFIG, EINVAL,
+				"%s: [hook %s] schedule: unknown hook point '%s'%s%s%s", origin,
+				name, shown, nearest ? "; did you mean '" : "",
+				nearest ? nearest : "; see taskhook-hooks(7)", nearest ? "'?" : "");
+		ret->points |= 1u << p;
 	}
 
 	hook = hook_new(name, path, HOOK_FROM_TASK_FILE);
@@ -560,6 +559,23 @@ int task_resolve(const struct conf *c, const struct task_args *args, const struc
 }
 
 /* ---- to JSON ---- */
+
+int task_resolve_group(
+	const struct conf *c, const struct task_args *args, struct task **ret, struct th_err *err)
+{
+	_cleanup_task_ struct task *t = task_new();
+	int r;
+
+	t->group = xstrdup(args->group);
+	t->id = xstrdup("");
+	t->name = xstrdup(args->group);
+	resolve_settings(t, c, args);
+	r = resolve_hooks(t, c, args, err);
+	if (r < 0)
+		return r;
+	*ret = TAKE_PTR(t);
+	return 0;
+}
 
 static void put_object(json_t *j, const char *key, json_t *object)
 {

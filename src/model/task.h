@@ -2,9 +2,9 @@
 #define TH_MODEL_TASK_H
 
 /*
- * A task as resolved: all that a start needs, with every value checked and nothing left to look up but users. Made
- * from the configuration and the command line, written to the record, and read back from it by whoever
- * finishes what a killed supervisor left.
+ * A task as resolved: all that a start needs, with every value checked and nothing left to look up
+ * but users. Made from the configuration and the command line, written to the record, and read back
+ * from it by whoever finishes what a killed supervisor left.
  */
 
 #include "base/clock.h"
@@ -37,35 +37,38 @@ struct node {
 	char *cluster_endpoint, *cluster_config_dir;
 };
 
-/* A [hook NAME] of the task file, resolved: it does not need the configuration any more. Its path may be a directory. */
+/* A [hook NAME] of the task file, resolved: it does not need the configuration any more. Its path
+ * may be a directory. */
 struct task_hook {
-	struct hook *hook; /* name, path, origin "FILE:LINE", settings; source HOOK_FROM_TASK_FILE; owned */
+	struct hook *hook; /* name, path, origin "FILE:LINE", settings; source HOOK_FROM_TASK_FILE;
+			      owned */
 	unsigned points;   /* bit 1 << enum hook_point for each of its schedule */
 };
 
 struct task {
 	char *group, *id;
-	char *name;	/* "GROUP/ID" */
-	char *file;	/* task file as found, NULL: none */
+	char *name; /* "GROUP/ID" */
+	char *file; /* task file as found, NULL: none */
 	struct strv command;
-	char *user;	/* NULL: as taskhook */
+	char *user; /* NULL: as taskhook */
 	struct strv supplementary_groups;
 	bool has_supplementary_groups;
-	char *workdir;	/* NULL: the task directory */
+	char *workdir;	  /* NULL: the task directory */
 	char *stdin_from; /* "auto", "null" or a path */
 	int stop_signal;
 	usec_t stop_timeout;
 	usec_t max_run_time;
 	enum task_keep keep;
 	bool end_with_supervisor;
-	struct strv env;	/* [env], -e and what pass-env let through: NAME=VALUE */
+	struct strv env; /* [env], -e and what pass-env let through: NAME=VALUE */
 	bool has_umask, has_nice, has_oom_score_adj;
 	mode_t umask;
 	int nice, oom_score_adj;
 	struct spawn_rlimit *rlimits;
 	size_t n_rlimits;
 	struct cglimits limits, group_limits;
-	char *group_limits_origin; /* "FILE:LINE" or "--set", for the refusal of a different value */
+	char *group_limits_origin; /* "FILE:LINE" or "--set", for the refusal of a different value
+				    */
 	struct strv group_env;	   /* [env] of group.ini */
 	bool log_to_files;
 	uint64_t log_max_size;
@@ -75,7 +78,8 @@ struct task {
 	struct strv hooks_pass_env; /* NAME=VALUE, already picked from the caller's environment */
 	struct hook_option *hook_options; /* the command line's */
 	size_t n_hook_options;
-	struct task_hook *file_hooks; /* [hook NAME], by name, byte-wise; after reading a record too */
+	struct task_hook
+		*file_hooks; /* [hook NAME], by name, byte-wise; after reading a record too */
 	size_t n_file_hooks;
 	const struct conf *conf; /* for hook defaults; not owned; NULL after reading a record */
 	/* cgroup */
@@ -86,20 +90,26 @@ struct task {
 
 /* What the command line adds to the configuration. */
 struct task_args {
-	const char *group, *id;	      /* -g, -i; NULL: not given */
-	char *const *command;	      /* NULL-terminated; NULL: not given */
-	const struct strv *env;	      /* -e NAME=VALUE, or NAME: from the caller */
+	const char *group, *id; /* -g, -i; NULL: not given */
+	char *const *command;	/* NULL-terminated; NULL: not given */
+	const struct strv *env; /* -e NAME=VALUE, or NAME: from the caller */
 	const struct hook_option *hook_options;
 	size_t n_hook_options;
-	const char *default_id;	      /* NAME of -f NAME, for the ID */
+	const char *default_id; /* NAME of -f NAME, for the ID */
 	const char *file;
 	const struct strv *group_env; /* [env] of group.ini, NAME=VALUE; NULL: none */
 	char **environ;		      /* the caller's */
 };
 
-/* Resolves. Errors are EXIT_CONFIG or EXIT_USAGE with FILE:LINE where there is one. `c` must outlive the task. */
+/* Resolves. Errors are EXIT_CONFIG or EXIT_USAGE with FILE:LINE where there is one. `c` must
+ * outlive the task. */
 int task_resolve(const struct conf *c, const struct task_args *args, const struct layout *l,
 	struct task **ret, struct th_err *err);
+/* A stand-in for all tasks of a group: its hooks, cgroup and log settings, with an empty id and the
+ * group's name as name. For the group's own hook points. args->group names it; of the rest only
+ * hook_options and environ count. */
+int task_resolve_group(
+	const struct conf *c, const struct task_args *args, struct task **ret, struct th_err *err);
 struct task *task_free(struct task *t);
 static inline void task_freep(struct task **t)
 {
@@ -107,11 +117,12 @@ static inline void task_freep(struct task **t)
 }
 #define _cleanup_task_ _cleanup_(task_freep)
 
-/* This host as hooks see it, from [node] and the kernel; no DNS. `ret` is zeroed before. The ip may stay NULL. */
+/* This host as hooks see it, from [node] and the kernel; no DNS. `ret` is zeroed before. The ip may
+ * stay NULL. */
 void task_resolve_node(struct node *ret, const struct conf *c);
 
-/* For the record, and back (version 1; unknown members are left alone, missing ones take the defaults). The JSON holds the
- * values of [env], so a record is 0600. */
+/* For the record, and back (version 1; unknown members are left alone, missing ones take the
+ * defaults). The JSON holds the values of [env], so a record is 0600. */
 json_t *task_to_json(const struct task *t);
 int task_from_json(const json_t *j, struct task **ret, struct th_err *err);
 

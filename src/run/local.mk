@@ -1,13 +1,45 @@
+# What a task does: stages, hooks, logs, supervisor, clean-up.
 th_run_SOURCES = \
+	src/run/cgtree.c \
+	src/run/cgtree.h \
+	src/run/context.c \
+	src/run/context.h \
+	src/run/deploy.c \
+	src/run/deploy.h \
 	src/run/hookacct.c \
 	src/run/hookacct.h \
 	src/run/hookdir.c \
 	src/run/hookdir.h \
 	src/run/hookenv.c \
 	src/run/hookenv.h \
+	src/run/hooklog.c \
+	src/run/hooklog.h \
 	src/run/hookout.c \
 	src/run/hookout.h \
+	src/run/hookpoint.c \
+	src/run/hookpoint.h \
 	src/run/hookresult.c \
 	src/run/hookresult.h \
 	src/run/hookrun.c \
-	src/run/hookrun.h
+	src/run/hookrun.h \
+	src/run/janitor.c \
+	src/run/janitor.h \
+	src/run/launch.c \
+	src/run/launch.h \
+	src/run/live.c \
+	src/run/live.h \
+	src/run/logfile.c \
+	src/run/logfile.h \
+	src/run/logpump.c \
+	src/run/logpump.h \
+	src/run/plan.c \
+	src/run/plan.h \
+	src/run/signals.c \
+	src/run/signals.h \
+	src/run/stage.c \
+	src/run/stage.h \
+	src/run/stage_cgroup.c \
+	src/run/stage_scripts.c \
+	src/run/stage_storage.c \
+	src/run/supervisor.c \
+	src/run/supervisor.h

@@ -1,0 +1,286 @@
+#include "config.h"
+
+#include "cmd/task_options.h"
+
+#include "base/alloc.h"
+#include "base/path.h"
+#include "base/suggest.h"
+#include "model/name.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+static int set_group(void *data, const char *value, struct th_err *err)
+{
+	struct task_options *o = data;
+
+	o->group = value;
+	return name_check(value, "group", err);
+}
+
+static int set_id(void *data, const char *value, struct th_err *err)
+{
+	struct task_options *o = data;
+
+	o->id = value;
+	return name_check(value, "task ID", err);
+}
+
+static int set_file(void *data, const char *value, struct th_err *err)
+{
+	struct task_options *o = data;
+
+	if (!*value)
+		return err_set(
+			err, EXIT_USAGE, EINVAL, "-f needs the name or the path of a task file");
+	o->file = value;
+	return 0;
+}
+
+static int set_env(void *data, const char *value, struct th_err *err)
+{
+	struct task_options *o = data;
+
+	(void)err;
+	strv_add(&o->env, value);
+	return 0;
+}
+
+static int set_set(void *data, const char *value, struct th_err *err)
+{
+	struct task_options *o = data;
+	const char *eq = strchr(value, '=');
+
+	if (!eq || eq == value)
+		return err_set(err, EXIT_USAGE, EINVAL, "--set '%s': write it as SECTION.KEY=VALUE",
+			value);
+	o->sets = xreallocarray(o->sets, o->n_sets + 1, sizeof(*o->sets));
+	o->sets[o->n_sets].key = xstrndup(value, (size_t)(eq - value));
+	o->sets[o->n_sets].value = xstrdup(eq + 1);
+	o->n_sets++;
+	return 0;
+}
+
+static int add_hook(struct task_options *o, const char *option, const char *value,
+	enum operator verb, struct th_err *err)
+{
+	int r;
+
+	o->hooks = xreallocarray(o->hooks, o->n_hooks + 1, sizeof(*o->hooks));
+	o->hooks[o->n_hooks] = (struct hook_option){0};
+	r = hook_option_parse(option, value, verb, true, &o->hooks[o->n_hooks], err);
+	if (r == 0)
+		o->n_hooks++;
+	return r;
+}
+
+static int set_hook(void *data, const char *value, struct th_err *err)
+{
+	return add_hook(data, "--hook", value, OP_START, err);
+}
+
+static int set_prehook(void *data, const char *value, struct th_err *err)
+{
+	return add_hook(data, "--prehook", value, OP_START, err);
+}
+
+static int set_posthook(void *data, const char *value, struct th_err *err)
+{
+	return add_hook(data, "--posthook", value, OP_START, err);
+}
+
+static int set_cluster_prehook(void *data, const char *value, struct th_err *err)
+{
+	return add_hook(data, "--cluster-prehook", value, OP_START, err);
+}
+
+static int set_cluster_posthook(void *data, const char *value, struct th_err *err)
+{
+	return add_hook(data, "--cluster-posthook", value, OP_START, err);
+}
+
+static int set_cleanup_prehook(void *data, const char *value, struct th_err *err)
+{
+	return add_hook(data, "--cluster-prehook", value, OP_CLEANUP, err);
+}
+
+static int set_cleanup_posthook(void *data, const char *value, struct th_err *err)
+{
+	return add_hook(data, "--cluster-posthook", value, OP_CLEANUP, err);
+}
+
+const struct cmd_option task_option_table[] = {
+	{'g', "group", "GROUP", "task group (default: default)", set_group},
+	{'i', "id", "ID", "task ID (default: the task file's name, or one made from the command)",
+		set_id},
+	{'f', "file", "TASKFILE|NAME",
+		"task file: a path, or NAME of tasks.d or GROUP/NAME of a group", set_file},
+	{'e', "env", "NAME[=VALUE]", "environment of the task; without a value the caller's",
+		set_env},
+	{0, "set", "SECTION.KEY=VALUE", "set any key of the task file", set_set},
+	{0, "hook", "POINT:PATH[,ROLE]", "run the hook PATH (a file or directory) at POINT",
+		set_hook},
+	{0, "prehook", "PATH[,ROLE]", "run it at pre-start", set_prehook},
+	{0, "posthook", "PATH[,ROLE]", "run it at post-stop", set_posthook},
+	{0, "cluster-prehook", "PATH[,ROLE]", "run it at pre-deploy", set_cluster_prehook},
+	{0, "cluster-posthook", "PATH[,ROLE]", "run it at post-deploy", set_cluster_posthook},
+	{0},
+};
+
+const struct cmd_option cleanup_hook_option_table[] = {
+	{0, "cluster-prehook", "PATH[,ROLE]", "run it at pre-cleanup", set_cleanup_prehook},
+	{0, "cluster-posthook", "PATH[,ROLE]", "run it at post-cleanup", set_cleanup_posthook},
+	{0},
+};
+
+/* ---- files ---- */
+
+/* The nearest name among the .ini files of a directory, for a message. The caller frees it. */
+static char *nearest_file(const char *dir, const char *name)
+{
+	_cleanup_strv_ struct strv names = STRV_INIT;
+	const char *best;
+	struct dirent *e;
+	DIR *d = opendir(dir);
+
+	if (!d)
+		return NULL;
+	while ((e = readdir(d)))
+		if (str_ends_with(e->d_name, ".ini"))
+			strv_take(&names, xstrndup(e->d_name, strlen(e->d_name) - strlen(".ini")));
+	closedir(d);
+	best = suggest_nearest(name, (const char *const *)names.v, names.n);
+	return best ? xstrdup(best) : NULL;
+}
+
+static int not_found(
+	const char *file, const char *path, const char *dir, const char *name, struct th_err *err)
+{
+	_cleanup_free_ char *near = nearest_file(dir, name);
+
+	return err_set(err, EXIT_CONFIG, ENOENT,
+		"there is no task file '%s': looked for '%s'%s%s%s", file, path,
+		near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+}
+
+/* "NAME", "GROUP/NAME", or a path: with a slash that is no GROUP/NAME of ours, or ending in ".ini".
+ */
+static int find_file(struct cmd_context *ctx, struct task_options *o, struct th_err *err)
+{
+	_cleanup_free_ char *group = NULL, *id = NULL, *path = NULL, *dir = NULL, *base = NULL;
+	size_t n;
+
+	if (!str_ends_with(o->file, ".ini") && name_split(o->file, &group, &id, NULL) == 0) {
+		dir = group ? xasprintf("%s/%s/tasks", ctx->layout.groups_dir, group)
+			    : xstrdup(ctx->layout.tasks_dir);
+		path = xasprintf("%s/%s.ini", dir, id);
+		if (access(path, F_OK) == 0 || access(o->file, F_OK) < 0) {
+			if (access(path, F_OK) < 0)
+				return not_found(o->file, path, dir, id, err);
+			o->found_file = TAKE_PTR(path);
+			o->default_id = TAKE_PTR(id);
+			o->default_group = TAKE_PTR(group);
+			return 0;
+		}
+	}
+	if (access(o->file, F_OK) < 0)
+		return err_set(
+			err, EXIT_CONFIG, errno, "cannot read the task file '%s': %m", o->file);
+	o->found_file = xstrdup(o->file);
+	base = xstrdup(path_basename(o->file));
+	n = strlen(base);
+	if (str_ends_with(base, ".ini"))
+		base[n - strlen(".ini")] = '\0';
+	/* A file of any name may be given by path; only a fit one names the task. */
+	if (name_check(base, "task ID", NULL) == 0)
+		o->default_id = TAKE_PTR(base);
+	return 0;
+}
+
+static int read_layers(struct cmd_context *ctx, struct task_options *o, const char *group_file,
+	struct conf **ret, struct th_err *err)
+{
+	_cleanup_conf_ struct conf *c = conf_new();
+	int r = conf_read_main(c, ctx->layout.config_file, ctx->arg_config != NULL,
+		ctx->layout.config_dropin, NULL, NULL, err);
+
+	if (r == 0 && group_file)
+		r = conf_read_file(
+			c, AT_FDCWD, group_file, group_file, CONF_IN_GROUP, NULL, NULL, err);
+	if (r == 0 && o->found_file)
+		r = conf_read_file(
+			c, AT_FDCWD, o->found_file, o->found_file, CONF_IN_TASK, NULL, NULL, err);
+	for (size_t i = 0; r == 0 && i < o->n_sets; i++)
+		r = conf_set_text(c, o->sets[i].key, o->sets[i].value, "--set", err);
+	if (r < 0)
+		return r;
+	*ret = TAKE_PTR(c);
+	return 0;
+}
+
+static int load_conf(struct cmd_context *ctx, struct task_options *o, struct th_err *err)
+{
+	_cleanup_free_ char *group_file = NULL;
+	const char *group = o->group ? o->group : o->default_group;
+	int r = read_layers(ctx, o, NULL, &o->conf, err);
+
+	if (r < 0)
+		return r;
+	/* Which group it is may stand in the task file, whose values win over the group's: so the
+	 * group's file is known only now, and goes below. */
+	if (!group)
+		group = conf_string(o->conf, KEY_TASK_GROUP);
+	if (name_check(group, "group", err) < 0)
+		return -EINVAL;
+	group_file = layout_group_conf(&ctx->layout, group);
+	if (access(group_file, F_OK) < 0)
+		return 0;
+	o->conf = conf_free(o->conf);
+	return read_layers(ctx, o, group_file, &o->conf, err);
+}
+
+int task_options_load(struct cmd_context *ctx, struct task_options *o, char *const *command,
+	struct task **ret, struct th_err *err)
+{
+	struct task_args args;
+	int r = 0;
+
+	if (o->file)
+		r = find_file(ctx, o, err);
+	if (r == 0)
+		r = load_conf(ctx, o, err);
+	if (r < 0)
+		return r;
+	args = (struct task_args){
+		.group = o->group ? o->group : o->default_group,
+		.id = o->id,
+		.command = command,
+		.env = &o->env,
+		.hook_options = o->hooks,
+		.n_hook_options = o->n_hooks,
+		.default_id = o->default_id,
+		.file = o->found_file,
+		.environ = environ,
+	};
+	return task_resolve(o->conf, &args, &ctx->layout, ret, err);
+}
+
+void task_options_done(struct task_options *o)
+{
+	strv_done(&o->env);
+	for (size_t i = 0; i < o->n_sets; i++) {
+		free(o->sets[i].key);
+		free(o->sets[i].value);
+	}
+	free(o->sets);
+	for (size_t i = 0; i < o->n_hooks; i++)
+		hook_option_done(&o->hooks[i]);
+	free(o->hooks);
+	conf_free(o->conf);
+	free(o->found_file);
+	free(o->default_id);
+	free(o->default_group);
+}

@@ -1,0 +1,44 @@
+#ifndef TH_CMD_TASK_OPTIONS_H
+#define TH_CMD_TASK_OPTIONS_H
+
+/*
+ * The options that name and change a task, shared by all commands that start or look at one: -g -i
+ * -f -e --set --hook
+ * --prehook --posthook --cluster-prehook --cluster-posthook. A command puts `struct task_options`
+ * first in its data.
+ */
+
+#include "cmd/cmd.h"
+#include "model/hook.h"
+#include "model/task.h"
+
+struct set_option {
+	char *key, *value;
+};
+
+struct task_options {
+	const char *group, *id, *file;
+	struct strv env;
+	struct set_option *sets;
+	size_t n_sets;
+	struct hook_option *hooks;
+	size_t n_hooks;
+	/* Made by task_options_load(). */
+	struct conf *conf;
+	char *found_file, *default_id, *default_group;
+};
+
+extern const struct cmd_option task_option_table[];
+/* Only the hook options, for cleanup: the cluster pair. */
+extern const struct cmd_option cleanup_hook_option_table[];
+
+/*
+ * Reads the group's and the task's files over the main configuration, then --set, and resolves the
+ * task. `command` NULL: only the file's. The task must not outlive `o`.
+ */
+int task_options_load(struct cmd_context *ctx, struct task_options *o, char *const *command,
+	struct task **ret, struct th_err *err);
+
+void task_options_done(struct task_options *o);
+
+#endif

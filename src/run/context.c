@@ -1,0 +1,92 @@
+#include "config.h"
+
+#include "run/context.h"
+
+#include "base/alloc.h"
+#include "base/fd.h"
+#include "base/lockfile.h"
+#include "base/log.h"
+#include "base/path.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* The group's lock is held for a few system calls; whoever holds it longer is in trouble. */
+#define LOCK_WAIT (30 * USEC_PER_SEC)
+
+void context_warn(struct context *c, const char *fmt, ...)
+{
+	char *text = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (vasprintf(&text, fmt, ap) < 0)
+		text = xstrdup("out of memory");
+	va_end(ap);
+	log_warning("%s", text);
+	strv_take(&c->record.warnings, text);
+}
+
+int context_lock_group(struct context *c, struct th_err *err)
+{
+	int fd = lockfile_wait(
+		c->run_group_fd, "_lock", usec_add(clock_monotonic_usec(), LOCK_WAIT));
+
+	if (fd < 0)
+		return err_set(err, fd == -ETIMEDOUT ? EXIT_BUSY : EXIT_CANTCREAT, -fd,
+			"cannot take the lock '%s/%s/_lock': %s", c->layout->run_dir,
+			c->task->group, strerror(-fd));
+	return fd;
+}
+
+int context_open_group_dir(struct context *c, struct th_err *err)
+{
+	_cleanup_free_ char *tasks = path_join(c->layout->state_dir, "tasks");
+	_cleanup_close_ int base = path_mkdir_parents(tasks, 0755);
+	int fd;
+
+	if (base < 0)
+		return err_set(
+			err, EXIT_CANTCREAT, -base, "cannot make '%s': %s", tasks, strerror(-base));
+	fd = path_mkdir_open(base, c->task->group, 0755, NULL);
+	if (fd < 0)
+		return err_set(err, EXIT_CANTCREAT, -fd, "cannot make '%s/%s': %s", tasks,
+			c->task->group, fd == -ENOTDIR ? "a file is in the way" : strerror(-fd));
+	fd_close(c->group_fd);
+	c->group_fd = fd;
+	return 0;
+}
+
+void context_done(struct context *c)
+{
+	for (size_t i = 0; i < 2; i++)
+		c->pumps[i] = logpump_free(c->pumps[i]);
+	if (c->loop) {
+		loop_remove_fd(c->loop, &c->exit_watch);
+		loop_clear_timer(c->loop, &c->max_run_timer);
+	}
+	proctree_done(&c->tree);
+	hook_session_done(&c->hooks);
+	hooklog_free(c->hooklog);
+	log_set_sink(NULL, NULL);
+	logfile_close(c->taskhook_log);
+	cgtree_done(&c->cg);
+	cred_done(&c->cred);
+	live_free(c->live);
+	record_done(&c->record);
+	fd_close(c->log_fd);
+	fd_close(c->task_fd);
+	fd_close(c->group_fd);
+	fd_close(c->records_fd);
+	fd_close(c->run_fd);
+	fd_close(c->run_group_fd);
+	loop_free(c->loop);
+	err_clear(&c->failure);
+	free(c->run_path);
+	/* Last: whoever gets the lock finds everything done. */
+	fd_close(c->lock_fd);
+}

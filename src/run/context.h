@@ -1,0 +1,88 @@
+#ifndef TH_RUN_CONTEXT_H
+#define TH_RUN_CONTEXT_H
+
+/*
+ * What the supervisor and the stages share about one task (or, for a group's clean-up, about a
+ * group: then task->id is NULL). Private to src/run.
+ */
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "model/record.h"
+#include "model/task.h"
+#include "os/cred.h"
+#include "os/loop.h"
+#include "os/proctree.h"
+#include "run/cgtree.h"
+#include "run/hooklog.h"
+#include "run/hookpoint.h"
+#include "run/live.h"
+#include "run/logpump.h"
+#include "run/supervisor.h"
+
+#include <stdbool.h>
+
+/* What a signal or another process asked for. Set by callbacks of the loop, read by whoever waits.
+ */
+struct requests {
+	bool stop;
+	enum stop_reason stop_reason;
+	int stop_signal; /* the signal that asked, 0: none */
+	usec_t stop_at;
+	bool cut_grace;	      /* a second one, at least a second later */
+	bool interrupt_hooks; /* the hook that runs shall end: only while the task is not launched
+			       */
+};
+
+struct context {
+	const struct layout *layout;
+	const struct task *task;
+	const struct supervisor_options *options;
+	struct loop *loop;
+	bool as_root;
+	bool terminal; /* stderr is one */
+
+	int run_group_fd, run_fd; /* RUN/GROUP, RUN/GROUP/ID */
+	char *run_path;
+	int records_fd;		       /* STATE/records/GROUP */
+	int group_fd, task_fd, log_fd; /* STATE/tasks/GROUP, .../ID, .../ID/logs */
+	int lock_fd;
+
+	struct live *live;
+	struct record record;
+	bool has_record;
+	struct cgtree cg;
+	struct cred cred; /* of the task */
+	bool switch_user;
+	struct hooklog *hooklog;
+	struct logfile *taskhook_log;
+	struct hook_session hooks;
+	struct point_result *point; /* where the scripts stage puts what came of the hooks; set by
+				       stage_run_point() */
+	struct requests requests;
+
+	struct proctree tree; /* of the task's process */
+	bool launched;	      /* there was a process in this run */
+	bool exited;	      /* and it has ended */
+	struct loop_fd exit_watch;
+	struct loop_timer max_run_timer;
+	struct logpump *pumps[2];
+	usec_t launched_at; /* monotonic */
+	bool stuck;
+	struct th_err failure; /* why a start failed */
+};
+
+/* Says a failure that stops nothing and keeps it for the record. */
+void context_warn(struct context *c, const char *fmt, ...) PRINTF_ATTR(2, 3);
+
+/* The group's lock (RUN/GROUP/_lock): an fd to close, or -errno with err. Never held over a hook.
+ */
+int context_lock_group(struct context *c, struct th_err *err);
+
+/* Opens STATE/tasks/GROUP and the like, making what is missing. 0 or -errno with err
+ * (EXIT_CANTCREAT). */
+int context_open_group_dir(struct context *c, struct th_err *err);
+
+void context_done(struct context *c);
+
+#endif

@@ -1,0 +1,270 @@
+#include "config.h"
+
+#include "run/deploy.h"
+
+#include "base/alloc.h"
+#include "base/fd.h"
+#include "base/fileio.h"
+#include "base/lockfile.h"
+#include "base/log.h"
+#include "os/proc.h"
+#include "run/stage.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LOCK_NAME  "_deploy"
+#define STATE_NAME "_group"
+#define STATE_MAX  (256 * 1024)
+#define FORMAT	   1
+
+/* How often a waiter looks. The lock tells nobody that it was freed without a thread that sleeps in
+ * F_SETLKW. */
+#define POLL_USEC (20 * USEC_PER_MSEC)
+
+/* 0 and the state of the group in this boot; -ENOENT where it has none (an unreadable or old one
+ * counts as none). */
+static int read_state(struct context *c, json_t **ret)
+{
+	_cleanup_free_ char *text = NULL;
+	const char *boot;
+	json_t *j;
+	size_t n;
+
+	if (file_read_at(c->run_group_fd, STATE_NAME, FILEIO_REGULAR | FILEIO_NOFOLLOW, STATE_MAX,
+		    &text, &n) < 0)
+		return -ENOENT;
+	j = json_loadb(text, n, 0, NULL);
+	boot = json_string_value(json_object_get(j, "boot_id"));
+	if (!boot || strcmp(boot, proc_boot_id()) != 0 ||
+		json_integer_value(json_object_get(j, "format")) != FORMAT) {
+		json_decref(j);
+		return -ENOENT;
+	}
+	*ret = j;
+	return 0;
+}
+
+static const char *text_of(const json_t *j, const char *key)
+{
+	const char *s = json_string_value(json_object_get(j, key));
+
+	return s ? s : "";
+}
+
+static bool state_is(const json_t *j, const char *state)
+{
+	return strcmp(text_of(j, "state"), state) == 0;
+}
+
+static int write_state(struct context *c, const char *state, const char *attempt,
+	const struct th_err *failure, struct th_err *err)
+{
+	_cleanup_free_ char *text = NULL;
+	json_t *task = task_to_json(c->task), *j = json_object();
+	json_t *limits = json_object_get(task, "group_limits");
+	int r;
+
+	(void)json_object_set_new(j, "format", json_integer(FORMAT));
+	(void)json_object_set_new(j, "boot_id", json_string(proc_boot_id()));
+	(void)json_object_set_new(j, "state", json_string(state));
+	(void)json_object_set_new(j, "attempt", json_string(attempt));
+	if (failure) {
+		(void)json_object_set_new(j, "status", json_integer(failure->status));
+		(void)json_object_set_new(j, "reason", json_string(err_text(failure)));
+	}
+	if (limits)
+		(void)json_object_set(j, "group_limits", limits);
+	(void)json_object_set_new(j, "origin",
+		json_string(c->task->group_limits_origin ? c->task->group_limits_origin : ""));
+	text = json_dumps(j, JSON_INDENT(1));
+	json_decref(j);
+	json_decref(task);
+	r = file_replace_at(c->run_group_fd, STATE_NAME, 0600, text, strlen(text));
+	if (r < 0)
+		return err_set(err, EXIT_CANTCREAT, -r, "cannot write '%s/%s/%s': %s",
+			c->layout->run_dir, c->task->group, STATE_NAME, strerror(-r));
+	return 0;
+}
+
+/* The first start decides; a task that says something else later is refused, as one of the two
+ * would be ignored. */
+static int compare_limits(struct context *c, const json_t *state, struct th_err *err)
+{
+	json_t *task = NULL;
+	const json_t *theirs = json_object_get(state, "group_limits"), *mine;
+	const char *key;
+	json_t *value;
+	int r = 0;
+
+	/* A task without limits for the group takes what is there. */
+	if (!c->task->group_limits_origin)
+		return 0;
+	task = task_to_json(c->task);
+	mine = json_object_get(task, "group_limits");
+	json_object_foreach((json_t *)(uintptr_t)mine, key, value)
+	{
+		const json_t *other = json_object_get(theirs, key);
+		_cleanup_free_ char *a = NULL, *b = NULL;
+
+		if (other && json_equal(value, other))
+			continue;
+		a = json_dumps(value, JSON_ENCODE_ANY);
+		b = other ? json_dumps(other, JSON_ENCODE_ANY) : xstrdup("not set");
+		r = err_set(err, EXIT_CONFIG, EEXIST,
+			"group-limits.%s is %s in %s, but the group '%s' was started with %s%s%s "
+			"(the first start decides; 'taskhook cleanup %s' ends the group)",
+			key, a, c->task->group_limits_origin, c->task->group, b,
+			*text_of(state, "origin") ? " from " : "", text_of(state, "origin"),
+			c->task->group);
+		break;
+	}
+	json_decref(task);
+	return r;
+}
+
+static int run_deploy(
+	struct context *c, const char *attempt, struct point_result *ret, struct th_err *err)
+{
+	int r = write_state(c, "deploying", attempt, NULL, err);
+
+	if (r < 0)
+		return r;
+	if (c->live) {
+		live_begin(c->live)->deploy_begun = 1;
+		live_end(c->live);
+	}
+	/* Hooks of the group left by an earlier one of this name. */
+	(void)cgtree_hooks_kill(&c->cg, c->task->group, NULL, NULL,
+		usec_add(clock_monotonic_usec(), 5 * USEC_PER_SEC));
+	r = stage_run_point(c, POINT_PRE_DEPLOY, ret, err);
+	if (r == 0 && ret->interrupted)
+		r = -EINTR;
+	if (r == 0 && ret->fatal)
+		r = err_set(err, ret->timed_out ? EXIT_HOOK_TIMEOUT : EXIT_HOOK_FAILED, 0,
+			"pre-deploy/%s: %s", ret->hook, ret->reason);
+	if (r == 0)
+		r = stage_run_point(c, POINT_POST_DEPLOY, NULL, err);
+	if (r == -EINTR)
+		(void)unlinkat(c->run_group_fd, STATE_NAME, 0);
+	else if (r < 0)
+		(void)write_state(c, "failed", attempt, err, NULL);
+	else
+		r = write_state(c, "deployed", attempt, NULL, err);
+	return r;
+}
+
+static char *own_attempt(void)
+{
+	uint64_t ticks = 0;
+
+	(void)proc_start_time(getpid(), &ticks);
+	return xasprintf("%d.%" PRIu64, getpid(), ticks);
+}
+
+/* Decides with the lock held: 1: deploy it; else as deploy_group_once(). `waited_for` is the
+ * attempt that we waited for, or NULL. */
+static int decide(struct context *c, const char *waited_for, struct th_err *err)
+{
+	json_t *state = NULL;
+	int r = 1;
+
+	if (read_state(c, &state) < 0)
+		return 1;
+	if (state_is(state, "deployed"))
+		r = compare_limits(c, state, err);
+	else if (state_is(state, "failed") && waited_for &&
+		 strcmp(waited_for, text_of(state, "attempt")) == 0)
+		r = err_set(err, (int)json_integer_value(json_object_get(state, "status")), EIO,
+			"the group '%s' could not be deployed by the task that came first: %s",
+			c->task->group, text_of(state, "reason"));
+	json_decref(state);
+	return r;
+}
+
+static void tell_wait(struct context *c)
+{
+	pid_t pid = 0;
+
+	if (lockfile_holder(c->run_group_fd, LOCK_NAME, &pid) == 1)
+		log_notice("waiting for the group '%s', which process %d is deploying",
+			c->task->group, pid);
+}
+
+int deploy_group_once(
+	struct context *c, struct point_result *ret, bool *ret_waited, struct th_err *err)
+{
+	/* The one we wait for has two points and 5 s for each kill; it cannot take longer than
+	 * that. */
+	usec_t deadline = usec_add(
+		clock_monotonic_usec(), usec_add(2 * c->task->hooks_total_timeout, USEC_PER_MIN));
+	_cleanup_free_ char *waited_for = NULL;
+	_cleanup_close_ int lock = -1;
+	json_t *state = NULL;
+	int r;
+
+	*ret_waited = false;
+	if (read_state(c, &state) == 0) {
+		bool deployed =
+			state_is(state, "deployed") &&
+			faccessat(c->group_fd, "shared/local", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+
+		r = deployed ? compare_limits(c, state, err) : 0;
+		json_decref(state);
+		if (deployed)
+			return r;
+	}
+	while ((lock = lockfile_try(c->run_group_fd, LOCK_NAME)) == -EAGAIN) {
+		if (!*ret_waited)
+			tell_wait(c);
+		*ret_waited = true;
+		if (read_state(c, &state) == 0) {
+			if (state_is(state, "deploying"))
+				str_replace(&waited_for, text_of(state, "attempt"));
+			json_decref(state);
+		}
+		if (c->requests.stop)
+			return -EINTR;
+		if (clock_monotonic_usec() >= deadline)
+			return err_set(err, EXIT_BUSY, ETIMEDOUT,
+				"the group '%s' is still being deployed by another task",
+				c->task->group);
+		r = loop_run(c->loop, clock_monotonic_usec() + POLL_USEC);
+		if (r < 0)
+			return err_set(err, EXIT_INTERNAL, -r, "cannot wait: %s", strerror(-r));
+	}
+	if (lock < 0)
+		return err_set(err, EXIT_CANTCREAT, -lock, "cannot take the lock '%s/%s/%s': %s",
+			c->layout->run_dir, c->task->group, LOCK_NAME, strerror(-lock));
+	r = decide(c, waited_for, err);
+	if (r == 1) {
+		_cleanup_free_ char *attempt = own_attempt();
+
+		/* Who removed the group meanwhile removed its directory too. */
+		r = context_open_group_dir(c, err);
+		*ret_waited = true;
+		if (r == 0)
+			r = run_deploy(c, attempt, ret, err);
+	}
+	return r;
+}
+
+int deploy_begin_leaving(struct context *c, struct th_err *err)
+{
+	_cleanup_close_ int lock = lockfile_try(c->run_group_fd, LOCK_NAME);
+	_cleanup_free_ char *attempt = own_attempt();
+	int r;
+
+	if (lock == -EAGAIN)
+		return err_set(err, EXIT_BUSY, EAGAIN,
+			"the group '%s' is being deployed or removed by another process",
+			c->task->group);
+	if (lock < 0)
+		return err_set(err, EXIT_CANTCREAT, -lock, "cannot take the lock '%s/%s/%s': %s",
+			c->layout->run_dir, c->task->group, LOCK_NAME, strerror(-lock));
+	r = write_state(c, "leaving", attempt, NULL, err);
+	return r < 0 ? r : TAKE_FD(lock);
+}

@@ -1,0 +1,31 @@
+#ifndef TH_RUN_DEPLOY_H
+#define TH_RUN_DEPLOY_H
+
+/*
+ * A group comes into being once, whoever of its tasks comes first (DESIGN 2, start 2).
+ *RUN/GROUP/_deploy is the lock that is held while a group comes or goes, hooks included;
+ *RUN/GROUP/_group says what became of it:
+ *
+ *	{"format": 1, "boot_id": ..., "state": "deploying"|"deployed"|"failed"|"leaving", "attempt":
+ *"PID.TICKS", "status": N, "reason": ..., "group_limits": {"memory": ...}, "origin": "FILE:LINE"}
+ *
+ * Those that wait fail with the reason of the one they waited for; who comes later tries anew. When
+ *the one that deploys dies, its lock is free and the next takes over.
+ */
+
+#include "run/context.h"
+
+/*
+ * Makes sure that the group is deployed: does it, waits for who does it, or finds that it is. 0;
+ * -EINTR: a signal or a stop request came; else -errno with err: the pre-deploy hooks failed (*ret
+ * has the hook, may be NULL), or this task's [group-limits] differ from those that the group has
+ * (EXIT_CONFIG). *ret_waited: others may have changed the directories meanwhile.
+ */
+int deploy_group_once(
+	struct context *c, struct point_result *ret, bool *ret_waited, struct th_err *err);
+
+/* Takes the group's `_deploy` lock for its removal and marks it as leaving: an fd to close, -EAGAIN
+ * (somebody deploys or removes it), or -errno. */
+int deploy_begin_leaving(struct context *c, struct th_err *err);
+
+#endif

@@ -1,0 +1,687 @@
+#include "config.h"
+
+#include "run/hookpoint.h"
+
+#include "base/alloc.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/path.h"
+#include "base/rmtree.h"
+#include "os/cred.h"
+#include "run/hookenv.h"
+#include "run/hookresult.h"
+#include "run/hookrun.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define RESULT_NAME    "result"
+#define STATE_DIR_NAME "hook-state"
+
+/* Lines of a failing hook that are kept for the terminal and for the record. */
+#define TAIL_LINES   50
+#define RECORD_LINES 20
+
+#define PROGRESS_AFTER (3 * USEC_PER_SEC)
+
+void point_result_done(struct point_result *r)
+{
+	free(r->hook);
+	free(r->reason);
+	strv_done(&r->output);
+	*r = (struct point_result){0};
+}
+
+/* ---- output ---- */
+
+struct shown {
+	struct hook_session *session;
+	const char *label; /* "pre-start/20-mount" */
+	struct strv tail;  /* ring: the oldest is at `first` */
+	size_t first;
+	struct loop_timer timer;
+	usec_t since, timeout;
+	bool progress_on_screen;
+};
+
+static void clear_progress(struct shown *o)
+{
+	if (!o->progress_on_screen)
+		return;
+	(void)fd_write_all(STDERR_FILENO, "\r\033[K", 4);
+	o->progress_on_screen = false;
+}
+
+static void show_progress(void *arg)
+{
+	struct shown *o = arg;
+	usec_t now = clock_monotonic_usec();
+	char spent[CLOCK_SPAN_MAX], of[CLOCK_SPAN_MAX];
+	_cleanup_free_ char *line = NULL;
+
+	clock_format_span((now - o->since) / USEC_PER_SEC * USEC_PER_SEC, spent, sizeof(spent));
+	clock_format_span(o->timeout, of, sizeof(of));
+	line = xasprintf("\r\033[K%s: %s of %s", o->label, spent, of);
+	(void)fd_write_all(STDERR_FILENO, line, strlen(line));
+	o->progress_on_screen = true;
+	loop_set_timer(o->session->loop, &o->timer, now + USEC_PER_SEC, show_progress, o);
+}
+
+static void print_line(struct shown *o, const char *line, size_t n)
+{
+	_cleanup_free_ char *text = str_escape_n(line, n, 0);
+	_cleanup_free_ char *whole = xasprintf("[%s] %s\n", o->label, text);
+
+	clear_progress(o);
+	(void)fd_write_all(STDERR_FILENO, whole, strlen(whole));
+}
+
+static void take_line(void *arg, const struct hook *h, const char *line, size_t n)
+{
+	struct shown *o = arg;
+	struct hook_session *s = o->session;
+
+	(void)h;
+	if (s->log)
+		hooklog_line(s->log, o->label, line, n);
+	if (s->show == HOOK_SHOW_ALWAYS)
+		print_line(o, line, n);
+	if (o->tail.n < TAIL_LINES) {
+		strv_take(&o->tail, xstrndup(line, n));
+	} else {
+		free(o->tail.v[o->first]);
+		o->tail.v[o->first] = xstrndup(line, n);
+		o->first = (o->first + 1) % TAIL_LINES;
+	}
+}
+
+static const char *tail_line(const struct shown *o, size_t i)
+{
+	return o->tail.v[(o->first + i) % o->tail.n];
+}
+
+static void show_failing(struct shown *o)
+{
+	if (o->session->show != HOOK_SHOW_FAILING)
+		return;
+	for (size_t i = 0; i < o->tail.n; i++)
+		print_line(o, tail_line(o, i), strlen(tail_line(o, i)));
+}
+
+/* ---- what is handed over ---- */
+
+static struct handed_env *handed_of(struct hook_session *s, uid_t uid)
+{
+	for (size_t i = 0; i < s->n_handed; i++)
+		if (s->handed[i].uid == uid)
+			return &s->handed[i];
+	s->handed = xreallocarray(s->handed, s->n_handed + 1, sizeof(*s->handed));
+	s->handed[s->n_handed] = (struct handed_env){.uid = uid, .env = STRV_INIT};
+	return &s->handed[s->n_handed++];
+}
+
+static json_t *strv_to_object(const struct strv *sv)
+{
+	json_t *o = json_object();
+
+	for (size_t i = 0; i < sv->n; i++) {
+		const char *eq = strchr(sv->v[i], '=');
+		_cleanup_free_ char *name = NULL;
+
+		if (!eq)
+			continue;
+		name = xstrndup(sv->v[i], (size_t)(eq - sv->v[i]));
+		(void)json_object_set_new(o, name, json_string(eq + 1));
+	}
+	return o;
+}
+
+static void keep_result(
+	struct hook_session *s, uid_t uid, const char *label, const struct hook_result *r)
+{
+	struct handed_env *h;
+	json_t *entry;
+
+	if (r->env.n) {
+		h = handed_of(s, uid);
+		for (size_t i = 0; i < r->env.n; i++) {
+			const char *eq = strchr(r->env.v[i], '=');
+			_cleanup_free_ char *name =
+				xstrndup(r->env.v[i], (size_t)(eq - r->env.v[i]));
+
+			env_set(&h->env, name, eq + 1);
+			env_set(&s->task_env, name, eq + 1);
+		}
+	}
+	if (r->message)
+		str_replace(&s->message, r->message);
+	if (!r->env.n && !r->state.n && !r->mounts.n && !r->devices.n && !r->done)
+		return;
+	if (!s->state)
+		s->state = json_object();
+	entry = json_object();
+	(void)json_object_set_new(entry, "done", json_boolean(r->done));
+	(void)json_object_set_new(entry, "env", strv_to_object(&r->env));
+	(void)json_object_set_new(entry, "state", strv_to_object(&r->state));
+	(void)json_object_set_new(entry, "mounts", strv_to_object(&r->mounts));
+	(void)json_object_set_new(entry, "devices", strv_to_object(&r->devices));
+	(void)json_object_set_new(s->state, label, entry);
+}
+
+/* NAME=VALUE that this hook handed back when it last ran. */
+static void state_of(const struct hook_session *s, const char *label, struct strv *ret)
+{
+	const json_t *state = json_object_get(json_object_get(s->state, label), "state");
+	const char *name;
+	json_t *value;
+
+	if (!state)
+		return;
+	json_object_foreach((json_t *)(uintptr_t)state, name, value)
+		strv_addf(ret, "%s=%s", name, json_string_value(value));
+}
+
+/* An empty $HOOK_RESULT that only this hook's user may write. The one before is used again where it
+ * was not touched, as most hooks hand nothing back. */
+static int prepare_result(struct hook_session *s, const struct cred *cred, struct th_err *err)
+{
+	_cleanup_close_ int fd = -1;
+	struct stat st;
+	uid_t uid = cred ? cred->uid : geteuid();
+
+	if (fstatat(s->run_fd, RESULT_NAME, &st, AT_SYMLINK_NOFOLLOW) == 0) {
+		if (S_ISREG(st.st_mode) && st.st_size == 0 && st.st_uid == uid && st.st_nlink == 1)
+			return 0;
+		if (rmtree_at(s->run_fd, RESULT_NAME, NULL, NULL, NULL) < 0)
+			return err_set(err, EXIT_CANTCREAT, EEXIST, "cannot replace '%s/%s'",
+				s->run_path, RESULT_NAME);
+	}
+	fd = openat(
+		s->run_fd, RESULT_NAME, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return err_set(err, EXIT_CANTCREAT, errno, "cannot make '%s/%s': %m", s->run_path,
+			RESULT_NAME);
+	if (cred && cred->uid != geteuid() && fchown(fd, cred->uid, cred->gid) < 0)
+		return err_set(err, EXIT_CANTCREAT, errno, "cannot give '%s/%s' to user '%s': %m",
+			s->run_path, RESULT_NAME, cred->name);
+	return 0;
+}
+
+static int prepare_state_dir(
+	struct hook_session *s, const char *name, const struct cred *cred, struct th_err *err)
+{
+	_cleanup_close_ int base = -1, fd = -1;
+	bool made;
+
+	base = path_mkdir_open(s->run_fd, STATE_DIR_NAME, 0711, NULL);
+	if (base < 0)
+		return err_set(err, EXIT_CANTCREAT, -base, "cannot make '%s/%s': %s", s->run_path,
+			STATE_DIR_NAME, strerror(-base));
+	fd = path_mkdir_open(base, name, 0700, &made);
+	if (fd < 0)
+		return err_set(err, EXIT_CANTCREAT, -fd, "cannot make '%s/%s/%s': %s", s->run_path,
+			STATE_DIR_NAME, name, strerror(-fd));
+	if (cred && made && cred->uid != geteuid() && fchown(fd, cred->uid, cred->gid) < 0)
+		return err_set(err, EXIT_CANTCREAT, errno,
+			"cannot give '%s/%s/%s' to user '%s': %m", s->run_path, STATE_DIR_NAME,
+			name, cred->name);
+	return 0;
+}
+
+/* ---- processes that hooks leave ---- */
+
+static void note_started(void *arg, const struct proctree *tree)
+{
+	struct hook_session *s = arg;
+	struct live_state *l;
+
+	if (!s->live)
+		return;
+	l = live_begin(s->live);
+	l->hook_pid = tree->pid;
+	l->hook_start_ticks = tree->start_ticks;
+	l->hook_keeper_pid = tree->keeper;
+	l->hook_keeper_start_ticks = tree->keeper_start_ticks;
+	live_end(s->live);
+}
+
+static void note_hook(struct hook_session *s, enum hook_point point, const struct hook *h)
+{
+	struct live_state *l;
+
+	if (!s->live)
+		return;
+	l = live_begin(s->live);
+	l->hook_point = (int32_t)point;
+	l->hook_since_usec = h ? clock_realtime_usec() : 0;
+	l->hook_timeout_usec = h ? h->settings.timeout : 0;
+	l->hook_pid = 0;
+	l->hook_keeper_pid = 0;
+	(void)snprintf(l->hook_name, sizeof(l->hook_name), "%s", h ? h->name : "");
+	live_end(s->live);
+}
+
+static void keep_left(struct hook_session *s, const char *label, struct hook_run *run)
+{
+	if (run->tree.keeper == 0) {
+		cgtree_hook_keep(s->cg, label);
+		return;
+	}
+	s->left = xreallocarray(s->left, s->n_left + 1, sizeof(*s->left));
+	s->left[s->n_left].hook = xstrdup(label);
+	s->left[s->n_left].tree = run->tree;
+	s->n_left++;
+	run->tree = (struct proctree)PROCTREE_INIT;
+}
+
+/* What `label` (NULL: any hook) left running is ended. */
+static int kill_left(struct hook_session *s, const char *label, usec_t deadline)
+{
+	int result = 0;
+	size_t kept = 0;
+
+	if (s->cg->on && (!label || s->cg->hooks_kept)) {
+		const char *id = s->group_only ? NULL : s->task->id;
+
+		result = cgtree_hooks_kill(s->cg, s->task->group, id, label, deadline);
+		/* What a hook of the deploy left belongs to the group and outlives this task. */
+	}
+	for (size_t i = 0; i < s->n_left; i++) {
+		struct hook_leftover *l = &s->left[i];
+
+		if (label && strcmp(l->hook, label) != 0) {
+			s->left[kept++] = *l;
+			continue;
+		}
+		(void)proctree_kill(&l->tree, deadline);
+		if (proctree_wait_empty(&l->tree, deadline) < 0 && result == 0)
+			result = -ETIMEDOUT;
+		proctree_done(&l->tree);
+		free(l->hook);
+	}
+	s->n_left = kept;
+	return result;
+}
+
+int hook_session_kill_left(struct hook_session *s, usec_t deadline, struct th_err *err)
+{
+	int r = kill_left(s, NULL, deadline);
+
+	if (r < 0)
+		err_set(err, EXIT_INTERNAL, -r, "processes that hooks left could not be ended: %s",
+			strerror(-r));
+	return r;
+}
+
+void hook_session_done(struct hook_session *s)
+{
+	for (size_t i = 0; i < s->n_left; i++) {
+		proctree_done(&s->left[i].tree);
+		free(s->left[i].hook);
+	}
+	free(s->left);
+	for (size_t i = 0; i < s->n_handed; i++)
+		strv_done(&s->handed[i].env);
+	free(s->handed);
+	strv_done(&s->task_env);
+	json_decref(s->state);
+	free(s->message);
+	hook_cache_free(s->cache);
+	*s = (struct hook_session)HOOK_SESSION_INIT;
+}
+
+/* ---- one hook ---- */
+
+/* Waits through the loop, so that signals and log pumps are served. */
+static void wait_between_tries(struct hook_session *s, usec_t until)
+{
+	while (clock_monotonic_usec() < until && !(s->interrupt && *s->interrupt))
+		if (loop_run(s->loop, until) < 0)
+			return;
+}
+
+struct attempt {
+	bool failed, timed_out, interrupted;
+	char *reason;
+};
+
+static int read_result(struct hook_session *s, const struct cred *cred, const char *label,
+	struct attempt *a, struct th_err *err)
+{
+	_cleanup_free_ char *shown = xasprintf("%s/%s", s->run_path, RESULT_NAME);
+	_cleanup_hook_result_ struct hook_result result = {0};
+	_cleanup_err_ struct th_err why = TH_ERR_INIT;
+
+	(void)err;
+	if (hook_result_read(s->run_fd, RESULT_NAME, shown, &result, &why) < 0) {
+		a->failed = true;
+		a->reason = xasprintf("what it wrote to HOOK_RESULT is wrong: %s", err_text(&why));
+		return 0;
+	}
+	keep_result(s, cred ? cred->uid : geteuid(), label, &result);
+	return 0;
+}
+
+static int run_once(struct hook_session *s, const struct hook *h, enum hook_point point,
+	unsigned number, usec_t deadline, struct shown *out, struct attempt *ret,
+	struct th_err *err)
+{
+	_cleanup_cred_ struct cred cred = {0};
+	const struct cred *as = NULL;
+	_cleanup_strv_ struct strv env = STRV_INIT, state = STRV_INIT;
+	_cleanup_free_ char *result_file = NULL, *state_dir = NULL, *task_cg = NULL,
+			    *group_cg = NULL;
+	_cleanup_free_ char *cwd = NULL, *record = NULL;
+	struct hook_run run = {.tree = PROCTREE_INIT};
+	const char *id = s->group_only || point_is_group(point) ? NULL : s->task->id;
+	json_t *line;
+	int r;
+
+	if (h->settings.user) {
+		if (cred_lookup(h->settings.user, NULL, &cred, err) < 0)
+			return -EINVAL;
+		as = &cred;
+	}
+	r = prepare_result(s, as, err);
+	if (r == 0)
+		r = prepare_state_dir(s, h->name, as, err);
+	if (r < 0)
+		return r;
+	result_file = xasprintf("%s/%s", s->run_path, RESULT_NAME);
+	state_dir = xasprintf("%s/%s/%s", s->run_path, STATE_DIR_NAME, h->name);
+	task_cg = s->group_only ? NULL : cgtree_path(s->cg, s->task->group, s->task->id);
+	group_cg = cgtree_path(s->cg, s->task->group, NULL);
+	state_of(s, out->label, &state);
+
+	hook_env_build(
+		&(struct hook_env){
+			.layout = s->layout,
+			.task = s->task,
+			.point = point,
+			.hook = h,
+			.task_cgroup = task_cg,
+			.group_cgroup = group_cg,
+			.task_pid = s->task_pid,
+			.run_number = s->run_number,
+			.restart_count = s->restart_count,
+			.outcome = s->outcome,
+			.duration = s->duration,
+			.result_file = result_file,
+			.state_dir = state_dir,
+			.taskhook = s->program,
+			.home = as ? as->home : NULL,
+			.user = as ? as->name : NULL,
+			.handed = &handed_of(s, as ? as->uid : geteuid())->env,
+			.state = &state,
+		},
+		&env);
+
+	if (point == POINT_POST_CLEANUP) /* the group's directory is gone */
+		cwd = xasprintf("%s/tasks", s->layout->state_dir);
+	else if (s->group_only || point_is_group(point))
+		cwd = layout_group_dir(s->layout, s->task->group);
+	else
+		cwd = layout_task_dir(s->layout, s->task->group, s->task->id);
+
+	if (h->settings.stdin_record) {
+		json_t *j = s->record_json ? s->record_json(s->arg) : json_object();
+
+		record = json_dumps(j, JSON_INDENT(2));
+		json_decref(j);
+	}
+	run.loop = s->loop;
+	run.hook = h;
+	run.point = point;
+	run.env = &env;
+	run.cwd = cwd;
+	run.cgroup_fd = cgtree_hook(s->cg, s->task->group, id, err);
+	if (s->cg->on && run.cgroup_fd < 0)
+		return -EIO;
+	run.cred = as;
+	run.stdin_data = record;
+	run.stdin_size = record ? strlen(record) : 0;
+	run.line = take_line;
+	run.line_arg = out;
+	run.interrupt = s->interrupt;
+	run.deadline = deadline;
+	run.started = note_started;
+	run.started_arg = s;
+
+	r = hook_run(&run, err);
+	if (r < 0)
+		goto out;
+
+	ret->failed = run.failed;
+	ret->timed_out = run.timed_out;
+	ret->interrupted = run.interrupted;
+	ret->reason = run.reason ? xstrdup(run.reason) : NULL;
+	if (!run.failed)
+		r = read_result(s, as, out->label, ret, err);
+	if (s->log) {
+		line = hook_run_to_json(&run, number);
+		if (ret->failed && !run.failed) /* only its result is bad */
+			(void)json_object_set_new(line, "reason", json_string(ret->reason));
+		hooklog_record(s->log, line);
+		json_decref(line);
+	}
+	if (run.children_left && !run.failed) {
+		log_notice("%s left processes running; they end with the %s", out->label,
+			s->group_only || point_is_group(point) ? "group" : "task");
+		keep_left(s, out->label, &run);
+	} else if (run.given_up) {
+		keep_left(s, out->label, &run);
+	}
+out:
+	proctree_done(&run.tree);
+	hook_run_done(&run);
+	return r;
+}
+
+static int run_hook(struct hook_session *s, const struct hook *h, enum hook_point point,
+	usec_t deadline, struct shown *out, struct attempt *ret, struct th_err *err)
+{
+	unsigned tries = 1 + h->settings.retries;
+	int r = 0;
+
+	if (kill_left(s, out->label, clock_monotonic_usec() + HOOK_GIVE_UP_USEC) < 0)
+		log_warning("%s: what it left running last time could not be ended, continuing",
+			out->label);
+	note_hook(s, point, h);
+	for (unsigned i = 1; i <= tries; i++) {
+		free(ret->reason);
+		*ret = (struct attempt){0};
+		out->since = clock_monotonic_usec();
+		out->timeout = h->settings.timeout;
+		if (s->terminal && s->show != HOOK_SHOW_NEVER)
+			loop_set_timer(s->loop, &out->timer, out->since + PROGRESS_AFTER,
+				show_progress, out);
+		r = run_once(s, h, point, i, deadline, out, ret, err);
+		loop_clear_timer(s->loop, &out->timer);
+		clear_progress(out);
+		if (r < 0 || !ret->failed || ret->interrupted || i == tries)
+			break;
+		log_notice("%s: %s; try %u of %u follows", out->label, ret->reason, i + 1, tries);
+		wait_between_tries(s, usec_add(clock_monotonic_usec(), h->settings.retry_delay));
+		if (clock_monotonic_usec() >= deadline || (s->interrupt && *s->interrupt))
+			break;
+	}
+	note_hook(s, POINT_NONE, NULL);
+	return r;
+}
+
+/* ---- a point ---- */
+
+static enum hook_on_failure failure_policy(const struct hook *h, enum hook_point point)
+{
+	switch (h->settings.on_failure) {
+	case ON_FAILURE_DEFAULT:
+		return point_is_fatal(point) ? ON_FAILURE_FAIL : ON_FAILURE_WARN;
+	case ON_FAILURE_STOP:
+		/* Stops the task where it runs; before the launch that is to fail, after its end
+		 * there is nothing to stop. */
+		if (point_is_fatal(point))
+			return ON_FAILURE_FAIL;
+		return point == POINT_POST_START ? ON_FAILURE_STOP : ON_FAILURE_WARN;
+	case ON_FAILURE_FAIL:
+	case ON_FAILURE_WARN:
+	case ON_FAILURE_IGNORE:
+		break;
+	}
+	return h->settings.on_failure;
+}
+
+static void fill_fatal(struct point_result *ret, const struct hook *h, const struct attempt *a,
+	const struct shown *out)
+{
+	size_t first = out->tail.n > RECORD_LINES ? out->tail.n - RECORD_LINES : 0;
+
+	ret->fatal = true;
+	ret->timed_out = a->timed_out;
+	str_replace(&ret->hook, h->name);
+	str_replace(&ret->reason, a->reason ? a->reason : "failed");
+	strv_clear(&ret->output);
+	for (size_t i = first; i < out->tail.n; i++)
+		strv_add(&ret->output, tail_line(out, i));
+}
+
+/* Returns true where the point ends here. */
+static bool take_failure(struct hook_session *s, const struct hook *h, enum hook_point point,
+	const struct attempt *a, struct shown *out, struct point_result *ret)
+{
+	enum hook_on_failure policy = failure_policy(h, point);
+	_cleanup_free_ char *text = NULL;
+
+	if (policy == ON_FAILURE_IGNORE) {
+		log_info("%s: %s, ignoring", out->label, a->reason);
+		return false;
+	}
+	show_failing(out);
+	ret->n_failed++;
+	if (policy == ON_FAILURE_WARN) {
+		text = xasprintf("%s: %s, continuing", out->label, a->reason);
+		s->warn(s->arg, text);
+		return false;
+	}
+	fill_fatal(ret, h, a, out);
+	ret->stop = policy == ON_FAILURE_STOP || point == POINT_POST_START;
+	return true;
+}
+
+static void tell_skip(struct hook_session *s, const struct hook *h, enum hook_point point)
+{
+	json_t *line;
+
+	/* Files that are no hooks by their name, such as 10-net.conf, are nobody's news. */
+	if (hook_name_problem(h->name) && !h->begins_with_shebang)
+		return;
+	if (h->begins_with_shebang && !s->told_skips)
+		log_notice("%s: skipped: %s ('taskhook hooks list' tells more)", h->path,
+			h->reason ? h->reason : "not selected");
+	if (!s->log)
+		return;
+	line = hook_skip_to_json(h, point);
+	hooklog_record(s->log, line);
+	json_decref(line);
+}
+
+static void take_unsafe(
+	struct hook_session *s, const struct hook *h, enum hook_point point, struct attempt *ret)
+{
+	json_t *line = hook_skip_to_json(h, point);
+
+	if (s->log)
+		hooklog_record(s->log, line);
+	json_decref(line);
+	ret->failed = true;
+	ret->reason = xasprintf("refused: %s%s%s%s", h->reason ? h->reason : "unsafe",
+		h->fix ? " (mend it with: " : "", h->fix ? h->fix : "", h->fix ? ")" : "");
+}
+
+static int run_list(struct hook_session *s, const struct hook_list *list, struct point_result *ret,
+	struct th_err *err)
+{
+	usec_t deadline = usec_add(clock_monotonic_usec(), s->task->hooks_total_timeout);
+	enum hook_point point = list->point;
+
+	for (size_t i = 0; i < list->n; i++) {
+		const struct hook *h = list->v[i];
+		_cleanup_free_ char *label = xasprintf("%s/%s", point_name(point), h->name);
+		struct shown out = {.session = s, .label = label};
+		struct attempt a = {0};
+		bool end = false;
+		int r = 0;
+
+		if (s->only && strcmp(s->only, h->name) != 0)
+			continue;
+		switch (h->verdict) {
+		case HOOK_MASKED:
+			continue;
+		case HOOK_SKIP:
+			tell_skip(s, h, point);
+			continue;
+		case HOOK_UNSAFE:
+			take_unsafe(s, h, point, &a);
+			break;
+		case HOOK_RUN:
+			if (clock_monotonic_usec() >= deadline) {
+				a.failed = a.timed_out = true;
+				a.reason = xstrdup(
+					"not run: total-timeout of the hook point is used up");
+				break;
+			}
+			ret->begun = true;
+			ret->n_run++;
+			r = run_hook(s, h, point, deadline, &out, &a, err);
+			if (r < 0) {
+				err_prefix(err, "%s", label);
+				a.failed = true;
+				free(a.reason);
+				a.reason = xstrdup(err_text(err));
+				err_clear(err);
+			}
+			break;
+		}
+		if (a.interrupted)
+			ret->interrupted = end = true;
+		else if (a.failed)
+			end = take_failure(s, h, point, &a, &out, ret);
+		/* Before anybody is told of a failure it stands in the log; the rest is gathered.
+		 */
+		if (s->log && a.failed)
+			hooklog_flush(s->log);
+		free(a.reason);
+		strv_done(&out.tail);
+		if (end)
+			break;
+	}
+	if (s->log)
+		hooklog_flush(s->log);
+	return 0;
+}
+
+int hook_session_point(
+	struct hook_session *s, enum hook_point point, struct point_result *ret, struct th_err *err)
+{
+	struct hook_context ctx = {
+		.group = s->task->group,
+		.node_roles = &s->task->node.roles,
+		.has_ended = s->outcome != NULL,
+		.succeeded = s->outcome && s->outcome->result == RESULT_SUCCESS,
+	};
+	struct hook_list list = {.point = point};
+	int r;
+
+	if (!s->cache)
+		s->cache = hook_cache_new();
+	if (hookdir_is_empty(s->layout, s->task, point, s->cache))
+		return 0;
+	r = hookdir_list(s->layout, s->task, point, &ctx, s->as_root, s->cache, &list, err);
+	if (r == 0)
+		r = run_list(s, &list, ret, err);
+	hook_list_done(&list);
+	return r;
+}

@@ -1,0 +1,106 @@
+#ifndef TH_RUN_HOOKPOINT_H
+#define TH_RUN_HOOKPOINT_H
+
+/*
+ * Runs all hooks of one hook point: selection, order, retries, failure policy, what they hand back,
+ * what users see. One session lasts as long as the task's supervisor (or one group clean-up, or one
+ * `hooks run`).
+ */
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "model/record.h"
+#include "model/task.h"
+#include "os/loop.h"
+#include "os/proctree.h"
+#include "run/cgtree.h"
+#include "run/hookdir.h"
+#include "run/hooklog.h"
+#include "run/live.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+
+enum hook_show {
+	HOOK_SHOW_NEVER,   /* -q */
+	HOOK_SHOW_FAILING, /* off a terminal */
+	HOOK_SHOW_ALWAYS,  /* on a terminal, or -v */
+};
+
+/* Processes that a hook left behind where there are no cgroups. */
+struct hook_leftover {
+	char *hook; /* "POINT/NAME" */
+	struct proctree tree;
+};
+
+struct hook_session {
+	/* Set by the owner; not owned. */
+	const struct layout *layout;
+	const struct task *task;
+	const char *program; /* path of taskhook, for $TASKHOOK */
+	struct loop *loop;
+	struct cgtree *cg;
+	struct live *live;    /* NULL: none */
+	struct hooklog *log;  /* NULL: none */
+	int run_fd;	      /* RUN/GROUP/ID or RUN/GROUP: result files and hook-state */
+	const char *run_path; /* its path */
+	bool group_only;      /* a session of the group: no task is concerned */
+	bool as_root;
+	enum hook_show show;
+	bool terminal;				   /* stderr is one: progress */
+	const char *only;			   /* run just the hook of that name; NULL: all */
+	const bool *interrupt;			   /* a signal wants the hook to end; NULL: never */
+	void (*warn)(void *arg, const char *text); /* a failure that stops nothing, one line */
+	json_t *(*record_json)(void *arg);	   /* for stdin = record; NULL: "{}" */
+	void *arg;
+	/* Kept up to date by the owner. */
+	pid_t task_pid;
+	unsigned run_number, restart_count;
+	const struct outcome *outcome; /* NULL: the task has not ended */
+	usec_t duration;
+	/* The session's own. */
+	struct hook_cache *cache;
+	struct hook_leftover *left;
+	size_t n_left;
+	struct handed_env {
+		uid_t uid;
+		struct strv env;
+	} * handed;
+	size_t n_handed;
+	struct strv task_env; /* what hooks handed on to the task: NAME=VALUE */
+	json_t *state;	      /* of hooks: see struct record; NULL: none */
+	char *message;	      /* the last hook's [result] message; NULL */
+	bool told_skips;
+};
+#define HOOK_SESSION_INIT                                                                          \
+	{                                                                                          \
+		.run_fd = -1                                                                       \
+	}
+
+/* What came of a point. */
+struct point_result {
+	bool begun;	/* at least one hook was run */
+	bool fatal;	/* a failure that the caller must act on: fail, or stop */
+	bool stop;	/* on-failure = stop (or fail at post-start): stop the task */
+	bool timed_out; /* the fatal one did */
+	bool interrupted;
+	unsigned n_run, n_failed;
+	char *hook;	    /* the fatal one's name; owned */
+	char *reason;	    /* why; owned */
+	struct strv output; /* its last lines */
+};
+void point_result_done(struct point_result *r);
+#define _cleanup_point_ _cleanup_(point_result_done)
+
+/* 0: gone through (see *ret for what came of it); -errno: the hooks could not even be listed
+ * (configuration). */
+int hook_session_point(struct hook_session *s, enum hook_point point, struct point_result *ret,
+	struct th_err *err);
+
+/* Ends everything that hooks of this session left running. 0, or -ETIMEDOUT with what is left in
+ * err. */
+int hook_session_kill_left(struct hook_session *s, usec_t deadline, struct th_err *err);
+
+void hook_session_done(struct hook_session *s);
+
+#endif

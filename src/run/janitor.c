@@ -1,0 +1,577 @@
+#include "config.h"
+
+#include "run/janitor.h"
+
+#include "base/alloc.h"
+#include "base/fd.h"
+#include "base/lockfile.h"
+#include "base/log.h"
+#include "base/path.h"
+#include "base/rmtree.h"
+#include "model/name.h"
+#include "run/context.h"
+#include "run/deploy.h"
+#include "run/stage.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* A directory or record younger than this may belong to a start that has not taken its lock yet
+ * (DESIGN 7.5). */
+#define YOUNG_USEC (10 * USEC_PER_SEC)
+
+#define POLL_USEC (50 * USEC_PER_MSEC)
+
+/* ---- what there is ---- */
+
+/* Valid names among the entries of a directory; `suffix` is taken off. A missing directory holds
+ * nothing. */
+static int add_names(const char *path, const char *suffix, struct strv *ret)
+{
+	struct dirent *e;
+	DIR *d = opendir(path);
+
+	if (!d)
+		return errno == ENOENT ? 0 : -errno;
+	while ((e = readdir(d))) {
+		_cleanup_free_ char *name = NULL;
+
+		if (suffix && !str_ends_with(e->d_name, suffix))
+			continue;
+		name = xstrndup(e->d_name, strlen(e->d_name) - (suffix ? strlen(suffix) : 0));
+		if (name_check(name, "", NULL) == 0 && !strv_contains(ret, name))
+			strv_take(ret, TAKE_PTR(name));
+	}
+	closedir(d);
+	return 0;
+}
+
+static int by_bytes(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void sort_names(struct strv *sv)
+{
+	if (sv->n)
+		qsort(sv->v, sv->n, sizeof(*sv->v), by_bytes);
+}
+
+int janitor_groups(const struct layout *l, struct strv *ret)
+{
+	_cleanup_free_ char *tasks = path_join(l->state_dir, "tasks");
+	_cleanup_free_ char *records = path_join(l->state_dir, "records");
+	int r = add_names(tasks, NULL, ret);
+
+	if (r == 0)
+		r = add_names(records, NULL, ret);
+	if (r == 0)
+		r = add_names(l->run_dir, NULL, ret);
+	sort_names(ret);
+	return r;
+}
+
+int janitor_tasks(const struct layout *l, const char *group, struct strv *ret)
+{
+	_cleanup_free_ char *tasks = layout_group_dir(l, group);
+	_cleanup_free_ char *records = xasprintf("%s/records/%s", l->state_dir, group);
+	_cleanup_free_ char *run = layout_run_group(l, group);
+	int r = add_names(tasks, NULL, ret);
+
+	if (r == 0)
+		r = add_names(records, ".json", ret);
+	if (r == 0)
+		r = add_names(run, NULL, ret);
+	sort_names(ret);
+	return r;
+}
+
+/* ---- one task ---- */
+
+enum task_life {
+	LIFE_RUNNING, /* its supervisor holds the lock */
+	LIFE_YOUNG,   /* may be about to take it */
+	LIFE_OWED,    /* a killed supervisor left it */
+	LIFE_DEAD,
+	LIFE_NAMED_ONLY, /* a directory without a record: a damaged one was set aside, or it was
+			    lost */
+};
+
+struct dead_task {
+	enum task_life life;
+	bool failed;
+	usec_t ended;
+};
+
+static usec_t mtime_of(const char *path)
+{
+	struct stat st;
+
+	if (lstat(path, &st) < 0)
+		return 0;
+	return (usec_t)st.st_mtim.tv_sec * USEC_PER_SEC + (usec_t)st.st_mtim.tv_nsec / 1000;
+}
+
+static void look_at(
+	const struct layout *l, const char *group, const char *id, struct dead_task *ret)
+{
+	_cleanup_free_ char *records = xasprintf("%s/records/%s", l->state_dir, group);
+	_cleanup_free_ char *dir = layout_task_dir(l, group, id);
+	_cleanup_record_ struct record rec = {0};
+	_cleanup_err_ struct th_err why = TH_ERR_INIT;
+	_cleanup_close_ int fd = -1;
+	usec_t now = clock_realtime_usec();
+	pid_t pid;
+	int r;
+
+	*ret = (struct dead_task){.life = LIFE_NAMED_ONLY, .ended = mtime_of(dir)};
+	if (supervisor_find(l, group, id, &pid) == 1) {
+		ret->life = LIFE_RUNNING;
+		return;
+	}
+	fd = open(records, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	r = fd < 0 ? -ENOENT : record_read(fd, id, &rec, &why);
+	if (r == -EBADMSG) {
+		log_warning("%s/%s: the record is set aside: %s", group, id, err_text(&why));
+		(void)record_set_aside(fd, id, NULL);
+	}
+	if (r < 0) {
+		if (usec_sub(now, ret->ended) < YOUNG_USEC && ret->ended <= now)
+			ret->life = LIFE_YOUNG;
+		return;
+	}
+	ret->failed = rec.state == STATE_FAILED || rec.outcome.result != RESULT_SUCCESS;
+	ret->ended = rec.ended ? rec.ended : rec.started;
+	if (state_is_final(rec.state) && rec.state != STATE_STUCK)
+		ret->life = LIFE_DEAD;
+	else if (rec.started <= now && usec_sub(now, rec.started) < YOUNG_USEC &&
+		 kill(rec.supervisor_pid, 0) == 0)
+		ret->life = LIFE_YOUNG;
+	else
+		ret->life = LIFE_OWED;
+}
+
+struct left_report {
+	const struct layout *layout;
+	const char *group;
+	unsigned *failures;
+};
+
+static void report_left(void *arg, const char *path, int errnum)
+{
+	struct left_report *l = arg;
+
+	if (errnum == EXDEV)
+		log_warning("'%s/tasks/%s/%s' is kept: something is mounted there (umount it, then "
+			    "run 'taskhook cleanup')",
+			l->layout->state_dir, l->group, path);
+	else
+		log_warning("cannot remove '%s/tasks/%s/%s': %s", l->layout->state_dir, l->group,
+			path, strerror(errnum));
+	(*l->failures)++;
+}
+
+/* Removes the directory and the record of a task whose end is settled, under its lock. */
+static int remove_dead(const struct layout *l, const char *group, const char *id,
+	struct janitor_report *ret, struct th_err *err)
+{
+	_cleanup_free_ char *run = layout_run_group(l, group), *dir = layout_group_dir(l, group);
+	_cleanup_free_ char *record = layout_record(l, group, id);
+	_cleanup_close_ int run_group = -1, run_task = -1, lock = -1, group_fd = -1;
+	struct left_report left = {l, group, &ret->failures};
+
+	run_group = path_mkdir_parents(run, 0711);
+	if (run_group >= 0)
+		run_task = path_mkdir_open(run_group, id, 0711, NULL);
+	if (run_task < 0)
+		return err_set(err, EXIT_CANTCREAT, ENOENT, "cannot make '%s/%s'", run, id);
+	lock = lockfile_try(run_task, "lock");
+	if (lock < 0)
+		return lock == -EAGAIN
+			       ? -EAGAIN
+			       : err_set(err, EXIT_CANTCREAT, -lock, "cannot lock %s/%s: %s", group,
+					 id, strerror(-lock));
+	group_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (group_fd >= 0 && rmtree_at(group_fd, id, NULL, report_left, &left) == 0)
+		ret->removed_tasks++;
+	if (unlink(record) < 0 && errno != ENOENT) {
+		log_warning("cannot remove '%s': %m", record);
+		ret->failures++;
+	}
+	(void)unlinkat(run_task, "lock", 0);
+	(void)unlinkat(run_group, id, AT_REMOVEDIR);
+	return 0;
+}
+
+static int finish(const struct layout *l, const struct janitor_options *o, const char *group,
+	const char *id, struct janitor_report *ret)
+{
+	_cleanup_err_ struct th_err err = TH_ERR_INIT;
+	unsigned warnings = 0;
+	int r;
+
+	if (o->dry_run) {
+		(void)printf("finish %s/%s: its supervisor was killed\n", group, id);
+		return 0;
+	}
+	r = supervisor_finish(l, group, id, &o->supervisor, &warnings, &err);
+	ret->failures += warnings;
+	if (r == -EAGAIN)
+		return r;
+	if (r < 0) {
+		log_error("%s/%s: %s", group, id, err_text(&err));
+		ret->failures++;
+		return r;
+	}
+	if (r == 0)
+		ret->finished++;
+	return 0;
+}
+
+static bool is_old(const struct janitor_options *o, const struct dead_task *t)
+{
+	usec_t age = usec_sub(clock_realtime_usec(), t->ended);
+	usec_t limit = t->failed ? o->failed_older_than : o->older_than;
+
+	return limit == 0 || age >= limit;
+}
+
+/* Removes what is dead and old enough. 1: the task is gone (or would be), 0: it stays, -errno. */
+static int clean_task(const struct layout *l, const struct janitor_options *o, const char *group,
+	const char *id, struct janitor_report *ret, struct th_err *err)
+{
+	struct dead_task t;
+	int r;
+
+	look_at(l, group, id, &t);
+	if (t.life == LIFE_RUNNING || t.life == LIFE_YOUNG)
+		return 0;
+	if (t.life == LIFE_OWED) {
+		r = finish(l, o, group, id, ret);
+		if (r < 0)
+			return r == -EAGAIN ? 0 : r;
+		look_at(l, group, id, &t);
+		if (!o->dry_run && t.life != LIFE_DEAD)
+			return 0;
+	}
+	if (!is_old(o, &t))
+		return 0;
+	if (o->dry_run) {
+		(void)printf("remove %s/%s\n", group, id);
+		return 1;
+	}
+	r = remove_dead(l, group, id, ret, err);
+	return r == -EAGAIN ? 0 : r < 0 ? r : 1;
+}
+
+/* ---- a group ---- */
+
+static void warn_from_hook(void *arg, const char *text)
+{
+	context_warn(arg, "%s", text);
+}
+
+static int open_group_context(struct context *c, const struct layout *l,
+	const struct janitor_options *o, const struct task *task, struct th_err *err)
+{
+	_cleanup_free_ char *run = layout_run_group(l, task->group);
+	_cleanup_free_ char *logs = xasprintf("%s/records/_groups", l->state_dir);
+	int r;
+
+	*c = (struct context){.layout = l,
+		.options = &o->supervisor,
+		.task = task,
+		.as_root = geteuid() == 0,
+		.terminal = isatty(STDERR_FILENO),
+		.run_group_fd = -1,
+		.run_fd = -1,
+		.records_fd = -1,
+		.group_fd = -1,
+		.task_fd = -1,
+		.log_fd = -1,
+		.lock_fd = -1,
+		.cg = CGTREE_INIT,
+		.hooks = HOOK_SESSION_INIT,
+		.tree = PROCTREE_INIT};
+	c->loop = loop_new();
+	if (!c->loop)
+		return err_set(err, EXIT_INTERNAL, errno, "cannot make an event loop: %m");
+	c->run_group_fd = path_mkdir_parents(run, 0711);
+	if (c->run_group_fd < 0)
+		return err_set(err, EXIT_CANTCREAT, -c->run_group_fd, "cannot make '%s': %s", run,
+			strerror(-c->run_group_fd));
+	/* The group's own directory goes; what its last hooks said stays beside the records. */
+	c->log_fd = path_mkdir_parents(logs, 0700);
+	if (c->log_fd >= 0)
+		c->hooklog = hooklog_new(&(struct hooklog_spec){.loop = c->loop,
+			.dirfd = c->log_fd,
+			.max_size = task->log_max_size,
+			.max_files = task->log_max_files,
+			.uid = (uid_t)-1,
+			.gid = (gid_t)-1});
+	r = cgtree_open(&c->cg,
+		task->cgroup_mode == CGROUP_MODE_OFF ? CGROUP_MODE_OFF : CGROUP_MODE_AUTO,
+		task->cgroup_parent, l->state_dir, true, err);
+	if (r < 0)
+		return r;
+	str_replace(&c->run_path, run);
+	c->hooks = (struct hook_session){.layout = l,
+		.task = task,
+		.program = o->supervisor.program,
+		.loop = c->loop,
+		.cg = &c->cg,
+		.log = c->hooklog,
+		.run_fd = c->run_group_fd,
+		.run_path = c->run_path,
+		.group_only = true,
+		.as_root = c->as_root,
+		.show = o->supervisor.quiet		       ? HOOK_SHOW_NEVER
+			: o->supervisor.verbose || c->terminal ? HOOK_SHOW_ALWAYS
+							       : HOOK_SHOW_FAILING,
+		.terminal = c->terminal,
+		.warn = warn_from_hook,
+		.arg = c};
+	return cgtree_open_task(&c->cg, task->group, NULL, err);
+}
+
+/* Asks every running task of the group to stop and waits for their ends: each has its own budget of
+ * hooks and grace. */
+static int stop_tasks(struct context *c, const struct strv *ids)
+{
+	usec_t most = usec_add(3 * c->task->hooks_total_timeout, USEC_PER_MIN);
+	usec_t deadline = usec_add(clock_monotonic_usec(), most);
+	int left;
+
+	for (size_t i = 0; i < ids->n; i++)
+		(void)supervisor_ask_stop(c->layout, c->task->group, ids->v[i], STOP_CLEANUP);
+	do {
+		pid_t pid;
+
+		left = 0;
+		for (size_t i = 0; i < ids->n; i++)
+			left += supervisor_find(c->layout, c->task->group, ids->v[i], &pid) == 1;
+		if (left)
+			(void)loop_run(c->loop, clock_monotonic_usec() + POLL_USEC);
+	} while (left && clock_monotonic_usec() < deadline);
+	return left ? -ETIMEDOUT : 0;
+}
+
+static unsigned name_running(const struct layout *l, const char *group, const struct strv *ids)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < ids->n; i++) {
+		struct dead_task t;
+
+		look_at(l, group, ids->v[i], &t);
+		if (t.life != LIFE_RUNNING && t.life != LIFE_YOUNG)
+			continue;
+		log_error("%s/%s is running (--force stops it)", group, ids->v[i]);
+		n++;
+	}
+	return n;
+}
+
+static void remove_run_group(const struct layout *l, const char *group)
+{
+	_cleanup_close_ int fd = open(l->run_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd >= 0)
+		(void)rmtree_at(fd, group, NULL, NULL, NULL);
+}
+
+static int remove_group_records(const struct layout *l, const char *group)
+{
+	_cleanup_free_ char *records = path_join(l->state_dir, "records");
+	_cleanup_close_ int fd = open(records, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd < 0 ? 0 : rmtree_at(fd, group, NULL, NULL, NULL);
+}
+
+/* With the group's `_deploy` lock: no task of it can begin. */
+static void end_group(struct context *c, const struct janitor_options *o, const struct strv *ids,
+	struct janitor_report *ret)
+{
+	const struct layout *l = c->layout;
+	const char *group = c->task->group;
+
+	(void)stage_run_point(c, POINT_PRE_CLEANUP, NULL, NULL);
+	if (o->force && stop_tasks(c, ids) < 0)
+		context_warn(c, "tasks of the group '%s' did not end in time, going on", group);
+	for (size_t i = 0; i < ids->n; i++) {
+		_cleanup_err_ struct th_err why = TH_ERR_INIT;
+		struct dead_task t;
+
+		look_at(l, group, ids->v[i], &t);
+		if (t.life == LIFE_OWED)
+			(void)finish(l, o, group, ids->v[i], ret);
+		if (remove_dead(l, group, ids->v[i], ret, &why) < 0 && err_is_set(&why))
+			context_warn(c, "%s", err_text(&why));
+	}
+	(void)stage_run_point(c, POINT_POST_CLEANUP, NULL, NULL);
+	(void)remove_group_records(l, group);
+	ret->removed_groups++;
+}
+
+static int clean_group(const struct layout *l, const struct janitor_options *o, const char *group,
+	const struct strv *ids, struct janitor_report *ret, struct th_err *err)
+{
+	struct task_args args = {.group = group,
+		.environ = environ,
+		.hook_options = o->hook_options,
+		.n_hook_options = o->n_hook_options};
+	_cleanup_task_ struct task *task = NULL;
+	_cleanup_close_ int lock = -1;
+	struct context c;
+	int r;
+
+	if (o->dry_run) {
+		(void)printf("%s the group %s\n",
+			o->force ? "stop all tasks of and remove" : "remove", group);
+		return 0;
+	}
+	r = task_resolve_group(o->conf, &args, &task, err);
+	if (r < 0)
+		return r;
+	log_set_task(group);
+	r = open_group_context(&c, l, o, task, err);
+	if (r == 0)
+		lock = r = deploy_begin_leaving(&c, err);
+	if (r >= 0) {
+		/* Looked at again with the lock: a task may have begun meanwhile. */
+		ret->busy += o->force ? 0 : name_running(l, group, ids);
+		if (ret->busy) {
+			r = -EAGAIN;
+			(void)unlinkat(c.run_group_fd, "_group", 0);
+		} else {
+			r = 0;
+			end_group(&c, o, ids, ret);
+		}
+		ret->failures += (unsigned)c.record.warnings.n;
+		if (r == 0)
+			remove_run_group(l, group);
+	}
+	context_done(&c);
+	log_set_task(NULL);
+	return r == -EAGAIN ? 0 : r;
+}
+
+/* ---- the commands ---- */
+
+static bool group_is_idle(
+	const struct layout *l, const struct janitor_options *o, const char *group)
+{
+	_cleanup_free_ char *dir = layout_group_dir(l, group);
+	_cleanup_strv_ struct strv ids = STRV_INIT;
+	usec_t changed = mtime_of(dir);
+
+	if (janitor_tasks(l, group, &ids) < 0 || ids.n)
+		return false;
+	return usec_sub(clock_realtime_usec(), changed) >= MAX(o->older_than, YOUNG_USEC);
+}
+
+int janitor_run(const struct layout *l, const struct janitor_options *o, struct janitor_report *ret,
+	struct th_err *err)
+{
+	_cleanup_strv_ struct strv groups = STRV_INIT;
+	int r = janitor_groups(l, &groups);
+
+	if (r < 0)
+		return err_set(err, EXIT_UNAVAILABLE, -r, "cannot read '%s': %s", l->state_dir,
+			strerror(-r));
+	for (size_t g = 0; g < groups.n; g++) {
+		_cleanup_strv_ struct strv ids = STRV_INIT, none = STRV_INIT;
+
+		(void)janitor_tasks(l, groups.v[g], &ids);
+		for (size_t i = 0; i < ids.n; i++) {
+			_cleanup_err_ struct th_err why = TH_ERR_INIT;
+
+			if (clean_task(l, o, groups.v[g], ids.v[i], ret, &why) < 0 &&
+				err_is_set(&why)) {
+				log_error("%s/%s: %s", groups.v[g], ids.v[i], err_text(&why));
+				ret->failures++;
+			}
+		}
+		if (group_is_idle(l, o, groups.v[g])) {
+			_cleanup_err_ struct th_err why = TH_ERR_INIT;
+
+			if (clean_group(l, o, groups.v[g], &none, ret, &why) < 0) {
+				log_error("%s: %s", groups.v[g], err_text(&why));
+				ret->failures++;
+			}
+		}
+	}
+	return 0;
+}
+
+/* A stop of one task alone, for `cleanup --force GROUP/ID`. */
+static int stop_task(const struct layout *l, const struct janitor_options *o, const char *group,
+	const char *id, struct th_err *err)
+{
+	struct task_args args = {.group = group, .environ = environ};
+	_cleanup_task_ struct task *task = NULL;
+	_cleanup_strv_ struct strv ids = STRV_INIT;
+	struct context c = {.layout = l};
+	int r = task_resolve_group(o->conf, &args, &task, err);
+
+	if (r < 0)
+		return r;
+	c.task = task;
+	c.loop = loop_new();
+	strv_add(&ids, id);
+	r = stop_tasks(&c, &ids);
+	loop_free(c.loop);
+	if (r < 0)
+		return err_set(err, EXIT_BUSY, -r, "%s/%s did not end in time", group, id);
+	return 0;
+}
+
+int janitor_cleanup(const struct layout *l, const struct janitor_options *o, const char *group,
+	const char *id, struct janitor_report *ret, struct th_err *err)
+{
+	_cleanup_strv_ struct strv groups = STRV_INIT, ids = STRV_INIT;
+	struct dead_task t;
+	int r;
+
+	(void)janitor_groups(l, &groups);
+	if (!strv_contains(&groups, group))
+		return err_set(err, EXIT_USAGE, ENOENT,
+			"there is no group '%s' ('taskhook list --all' names them)", group);
+	(void)janitor_tasks(l, group, &ids);
+	if (!id) {
+		if (!o->force) {
+			unsigned busy = name_running(l, group, &ids);
+
+			ret->busy += busy;
+			if (busy)
+				return 0;
+		}
+		return clean_group(l, o, group, &ids, ret, err);
+	}
+	if (!strv_contains(&ids, id))
+		return err_set(err, EXIT_USAGE, ENOENT,
+			"there is no task '%s/%s' ('taskhook list --all' names them)", group, id);
+	look_at(l, group, id, &t);
+	if (t.life == LIFE_RUNNING || t.life == LIFE_YOUNG) {
+		if (!o->force) {
+			log_error("%s/%s is running (--force stops it)", group, id);
+			ret->busy++;
+			return 0;
+		}
+		if (o->dry_run) {
+			(void)printf("stop %s/%s\nremove %s/%s\n", group, id, group, id);
+			return 0;
+		}
+		r = stop_task(l, o, group, id, err);
+		if (r < 0)
+			return r;
+	}
+	r = clean_task(l, o, group, id, ret, err);
+	return r < 0 ? r : 0;
+}

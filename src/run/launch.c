@@ -1,0 +1,433 @@
+#include "config.h"
+
+#include "run/launch.h"
+
+#include "base/alloc.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/path.h"
+#include "os/cgroup.h"
+#include "os/cgstat.h"
+#include "os/proc.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+/* What survives SIGKILL that long is in state D (DESIGN 2, stop 1). */
+#define KILL_WAIT (10 * USEC_PER_SEC)
+
+/* After the last process is gone the pipes are at their end; this bounds a copy to a terminal that
+ * nobody reads. */
+#define DRAIN_WAIT (5 * USEC_PER_SEC)
+
+#define LISTED_PIDS 8
+
+int launch_resolve_user(struct context *c, struct th_err *err)
+{
+	const struct task *t = c->task;
+	int r;
+
+	if (!t->user && !t->has_supplementary_groups) {
+		r = cred_self(&c->cred, err);
+	} else {
+		_cleanup_free_ char *self = t->user ? NULL : cred_user_name(geteuid());
+
+		r = cred_lookup(t->user ? t->user : self,
+			t->has_supplementary_groups
+				? strv_null_terminated(
+					  (struct strv *)(uintptr_t)&t->supplementary_groups)
+				: NULL,
+			&c->cred, err);
+		c->switch_user = r == 0 && (geteuid() == 0 || c->cred.uid != geteuid());
+	}
+	if (r == 0 && c->switch_user && geteuid() != 0)
+		r = err_set(err, EXIT_NOPERM, EPERM,
+			"cannot run as user '%s': only root can change the user (run taskhook as "
+			"root, or drop 'user')",
+			c->cred.name);
+	return r;
+}
+
+static void set_format(struct strv *env, const char *name, unsigned value)
+{
+	char text[16];
+
+	(void)snprintf(text, sizeof(text), "%u", value);
+	env_set(env, name, text);
+}
+
+static void set_all(struct strv *env, const struct strv *from)
+{
+	for (size_t i = 0; i < from->n; i++) {
+		const char *eq = strchr(from->v[i], '=');
+		_cleanup_free_ char *name = NULL;
+
+		if (!eq)
+			continue;
+		name = xstrndup(from->v[i], (size_t)(eq - from->v[i]));
+		env_set(env, name, eq + 1);
+	}
+}
+
+void launch_environment(const struct context *c, struct strv *ret)
+{
+	const struct task *t = c->task;
+	_cleanup_free_ char *dir = layout_task_dir(c->layout, t->group, t->id);
+	_cleanup_free_ char *logs = layout_log_dir(c->layout, t->group, t->id);
+	_cleanup_free_ char *shared = layout_shared_dir(c->layout, t->group);
+	const char *lang = getenv("LANG"), *term = getenv("TERM");
+
+	strv_add(ret, "PATH=" DEFAULT_PATH);
+	strv_addf(ret, "HOME=%s", c->cred.home);
+	strv_addf(ret, "USER=%s", c->cred.name);
+	strv_addf(ret, "LOGNAME=%s", c->cred.name);
+	strv_addf(ret, "SHELL=%s", c->cred.shell);
+	strv_addf(ret, "LANG=%s", lang && *lang ? lang : "C.UTF-8");
+	if (c->options->interactive && term)
+		strv_addf(ret, "TERM=%s", term);
+	set_all(ret, &t->group_env);
+	set_all(ret, &t->env);
+	set_all(ret, &c->hooks.task_env);
+	/* Last: these tell where the task is and cannot be changed. */
+	env_set(ret, "TASK_ID", t->id);
+	env_set(ret, "TASKGROUP", t->group);
+	env_set(ret, "TASK_DIR", dir);
+	env_set(ret, "TASK_LOG_DIR", logs);
+	env_set(ret, "SHARED_DIR", shared);
+	set_format(ret, "RUN_NUMBER", c->record.run_number);
+	set_format(ret, "RESTART_COUNT", c->record.restart_count);
+}
+
+/* An fd for the task's stdin; *ret_own says whether it is to be closed. -1: /dev/null. */
+static int open_stdin(struct context *c, bool *ret_own, int *ret_fd, struct th_err *err)
+{
+	const char *from = c->task->stdin_from;
+
+	*ret_own = false;
+	*ret_fd = -1;
+	if (strcmp(from, "null") == 0)
+		return 0;
+	if (strcmp(from, "auto") == 0) {
+		/* A terminal only when asked for: two readers of one terminal get every other line.
+		 */
+		if (isatty(STDIN_FILENO) && !c->options->interactive)
+			return 0;
+		*ret_fd = STDIN_FILENO;
+		return 0;
+	}
+	*ret_fd = open(from, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	if (*ret_fd < 0)
+		return err_set(err, EXIT_CONFIG, errno, "cannot open '%s' for stdin: %m", from);
+	*ret_own = true;
+	return 0;
+}
+
+static void on_dropped(void *arg, uint64_t total, int errnum)
+{
+	struct context *c = arg;
+
+	log_warning("the log cannot be written: %s: %" PRIu64
+		    " bytes were dropped so far, the task goes on",
+		strerror(errnum), total);
+	live_begin(c->live)->log_dropped = total;
+	live_end(c->live);
+}
+
+static int make_pump(struct context *c, size_t i, int *ret_child_end, struct th_err *err)
+{
+	static const char *const names[2] = {"stdout.log", "stderr.log"};
+	static const char *const copies[2] = {"standard output", "standard error"};
+	_cleanup_close_ int child = -1;
+	struct logfile *file = NULL;
+	int ends[2], r;
+
+	if (c->task->log_to_files) {
+		r = logfile_open(c->log_fd, names[i], c->task->log_max_size, c->task->log_max_files,
+			&file, err);
+		if (r < 0)
+			return r;
+	}
+	r = fd_pipe(ends, 0);
+	if (r < 0) {
+		logfile_close(file);
+		return err_set(err, EXIT_INTERNAL, -r, "cannot make a pipe: %s", strerror(-r));
+	}
+	child = ends[1];
+	r = logpump_new(
+		&(struct logpump_spec){
+			.loop = c->loop,
+			.source_fd = ends[0],
+			.file = file,
+			.copy_fd = i == 0 ? STDOUT_FILENO : STDERR_FILENO,
+			.copy_name = copies[i],
+			.dropped = on_dropped,
+			.arg = c,
+		},
+		&c->pumps[i], err);
+	if (r < 0)
+		return r;
+	*ret_child_end = TAKE_FD(child);
+	return 0;
+}
+
+static void on_process_end(void *arg, uint32_t events)
+{
+	struct context *c = arg;
+
+	(void)events;
+	if (proctree_reap(&c->tree) == 1) {
+		c->exited = true;
+		loop_remove_fd(c->loop, &c->exit_watch);
+	}
+}
+
+static int explain_failure(struct context *c, enum spawn_step step, int r, const char *path,
+	const char *cwd, struct th_err *err)
+{
+	_cleanup_free_ char *why = NULL;
+
+	switch (step) {
+	case SPAWN_EXEC:
+		why = spawn_explain_exec(path, -r);
+		return err_set(err, r == -ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_EXEC, -r,
+			"cannot execute '%s': %s", path, why);
+	case SPAWN_CHDIR:
+		return err_set(err, EXIT_CONFIG, -r, "cannot enter the working directory '%s': %s",
+			cwd, strerror(-r));
+	case SPAWN_GROUPS:
+	case SPAWN_UID:
+		return err_set(err, EXIT_NOPERM, -r, "cannot run as user '%s': %s", c->cred.name,
+			strerror(-r));
+	case SPAWN_NICE:
+	case SPAWN_OOM_SCORE_ADJ:
+	case SPAWN_RLIMIT:
+		return err_set(
+			err, EXIT_NOPERM, -r, "cannot %s: %s", spawn_step_name(step), strerror(-r));
+	case SPAWN_OK:
+	case SPAWN_CLONE:
+	case SPAWN_CGROUP:
+	case SPAWN_SESSION:
+	case SPAWN_FD:
+		break;
+	}
+	return err_set(err, EXIT_INTERNAL, -r, "cannot start the process: %s: %s",
+		spawn_step_name(step), strerror(-r));
+}
+
+static int find_program(
+	struct context *c, const struct strv *env, const char *cwd, char **ret, struct th_err *err)
+{
+	const char *name = c->task->command.v[0];
+	int r = spawn_find_program(name, env_get(env, "PATH"), cwd, ret);
+
+	if (r == -EACCES)
+		return err_set(err, EXIT_CANNOT_EXEC, EACCES,
+			"cannot execute '%s': permission denied (chmod +x, or look at the "
+			"directories of its path)",
+			name);
+	if (r < 0)
+		return err_set(err, EXIT_NOT_FOUND, -r, "command '%s' not found%s%s%s", name,
+			strchr(name, '/') ? "" : " in PATH=",
+			strchr(name, '/') ? "" : env_get(env, "PATH"), "");
+	return 0;
+}
+
+static int watch_exit(struct context *c, struct th_err *err)
+{
+	int r = loop_add_fd(c->loop, &c->exit_watch, c->tree.exit_fd, EPOLLIN, on_process_end, c);
+
+	if (r < 0)
+		return err_set(
+			err, EXIT_INTERNAL, -r, "cannot watch the process: %s", strerror(-r));
+	return 0;
+}
+
+int launch_task(struct context *c, struct th_err *err)
+{
+	const struct task *t = c->task;
+	_cleanup_close_ int out = -1, errors = -1, own_in = -1;
+	_cleanup_free_ char *dir = layout_task_dir(c->layout, t->group, t->id);
+	_cleanup_free_ char *path = NULL;
+	_cleanup_strv_ struct strv env = STRV_INIT;
+	const char *cwd = t->workdir ? t->workdir : dir;
+	struct spawn_spec spec = SPAWN_SPEC_INIT;
+	enum spawn_step step = SPAWN_OK;
+	struct live_state *l;
+	bool own = false;
+	int r, in;
+
+	launch_environment(c, &env);
+	r = find_program(c, &env, cwd, &path, err);
+	if (r < 0)
+		return r;
+	r = open_stdin(c, &own, &in, err);
+	if (r < 0)
+		return r;
+	own_in = own ? in : -1;
+	r = make_pump(c, 0, &out, err);
+	if (r == 0)
+		r = make_pump(c, 1, &errors, err);
+	if (r < 0)
+		return r;
+
+	spec.path = path;
+	spec.argv = t->command.v;
+	spec.envp = env.v;
+	spec.fds[0] = in;
+	spec.fds[1] = out;
+	spec.fds[2] = errors;
+	spec.cwd = cwd;
+	spec.set_user = c->switch_user;
+	spec.uid = c->cred.uid;
+	spec.gid = c->cred.gid;
+	spec.groups = c->cred.groups;
+	spec.n_groups = c->cred.n_groups;
+	spec.set_umask = true;
+	spec.umask = t->has_umask ? t->umask : 022;
+	spec.set_nice = t->has_nice;
+	spec.nice = t->nice;
+	spec.set_oom_score_adj = t->has_oom_score_adj;
+	spec.oom_score_adj = t->oom_score_adj;
+	spec.rlimits = t->rlimits;
+	spec.n_rlimits = t->n_rlimits;
+	spec.die_with_parent = t->end_with_supervisor;
+
+	/* With a cgroup nobody will ask for the start time: whatever is left is found there. */
+	c->tree.skip_start_ticks = c->cg.on;
+	r = proctree_start(&c->tree, c->cg.on ? c->cg.task_fd : -1, &spec, &step);
+	if (r < 0)
+		return explain_failure(c, step, r, path, cwd, err);
+	c->launched = true;
+	c->launched_at = clock_monotonic_usec();
+	c->record.launched = clock_realtime_usec();
+	l = live_begin(c->live);
+	l->main_pid = c->tree.pid;
+	l->main_start_ticks = c->tree.start_ticks;
+	l->keeper_pid = c->tree.keeper;
+	l->keeper_start_ticks = c->tree.keeper_start_ticks;
+	live_end(c->live);
+	return watch_exit(c, err);
+}
+
+/* "1234 (sleep, state D), ..." */
+static char *list_left(const struct proctree *tree)
+{
+	struct strbuf b = STRBUF_INIT;
+	pid_t pids[LISTED_PIDS];
+	int n = proctree_list(tree, pids, LISTED_PIDS);
+
+	for (int i = 0; i < n; i++) {
+		_cleanup_free_ char *comm = proc_comm(pids[i]);
+		char state = '?';
+
+		(void)proc_state(pids[i], &state, NULL);
+		strbuf_addf(&b, "%s%d (%s, state %c)", i ? ", " : "", pids[i], comm, state);
+	}
+	return strbuf_steal(&b);
+}
+
+int launch_kill(struct context *c)
+{
+	usec_t deadline = usec_add(clock_monotonic_usec(), KILL_WAIT);
+	_cleanup_free_ char *left = NULL;
+
+	(void)proctree_kill(&c->tree, deadline);
+	while (!c->exited && c->tree.pid > 0 && !c->tree.reaped &&
+		clock_monotonic_usec() < deadline)
+		if (loop_run(c->loop, deadline) < 0)
+			break;
+	if (proctree_wait_empty(&c->tree, deadline) == 0)
+		return 0;
+	left = list_left(&c->tree);
+	context_warn(c,
+		"could not be killed within 10s: %s; 'taskhook cleanup' goes on with it later",
+		left);
+	c->stuck = true;
+	return -EBUSY;
+}
+
+static void take_usage(struct context *c)
+{
+	struct usage *u = &c->record.usage;
+	struct cgstat st;
+
+	u->known = true;
+	u->cpu_user_usec = (usec_t)c->tree.usage.ru_utime.tv_sec * USEC_PER_SEC +
+			   (usec_t)c->tree.usage.ru_utime.tv_usec;
+	u->cpu_system_usec = (usec_t)c->tree.usage.ru_stime.tv_sec * USEC_PER_SEC +
+			     (usec_t)c->tree.usage.ru_stime.tv_usec;
+	u->memory_peak = (uint64_t)c->tree.usage.ru_maxrss * 1024;
+	if (!c->cg.on || c->cg.task_fd < 0 || cgstat_read(c->cg.task_fd, &st) < 0)
+		return;
+	/* The cgroup counts every process, those too that nobody waited for. */
+	if (st.has_cpu) {
+		u->cpu_user_usec = st.cpu_user_usec;
+		u->cpu_system_usec = st.cpu_system_usec;
+	}
+	if (st.has_memory) {
+		if (st.memory_peak)
+			u->memory_peak = st.memory_peak;
+		u->oom_kills = st.oom_kill;
+	}
+	u->has_io = st.has_io;
+	u->io_rbytes = st.io_rbytes;
+	u->io_wbytes = st.io_wbytes;
+}
+
+static void fill_outcome(struct context *c)
+{
+	struct outcome *o = &c->record.outcome;
+	int status = c->tree.wait_status;
+
+	o->decided_by = "task";
+	o->has_exit_code = true;
+	o->oom_killed = c->record.usage.oom_kills > 0;
+	if (WIFSIGNALED(status)) {
+		o->exit_signal = WTERMSIG(status);
+		o->exit_code = EXIT_SIGNAL_BASE + WTERMSIG(status);
+		o->result = o->oom_killed && WTERMSIG(status) == SIGKILL ? RESULT_OOM_KILL
+									 : RESULT_SIGNAL;
+	} else {
+		o->exit_code = WEXITSTATUS(status);
+		o->result = o->exit_code == 0 ? RESULT_SUCCESS : RESULT_EXIT_CODE;
+	}
+	o->status = o->exit_code;
+	if (o->stop_reason == STOP_NONE)
+		o->stop_reason = STOP_EXITED;
+	if (o->stop_reason == STOP_MAX_RUN_TIME) {
+		o->result = RESULT_TIMEOUT;
+		o->status = EXIT_TIMEOUT;
+		o->decided_by = "taskhook";
+	}
+}
+
+int launch_collect(struct context *c)
+{
+	int r = 0;
+
+	c->record.duration_usec = clock_monotonic_usec() - c->launched_at;
+	/* Only the main process is known to have ended. */
+	if (proctree_populated(&c->tree) != 0)
+		r = launch_kill(c);
+	for (size_t i = 0; i < 2; i++) {
+		if (!c->pumps[i])
+			continue;
+		logpump_finish(c->pumps[i], usec_add(clock_monotonic_usec(), DRAIN_WAIT));
+		c->record.log_dropped += logpump_dropped(c->pumps[i]);
+		c->pumps[i] = logpump_free(c->pumps[i]);
+	}
+	if (!c->tree.reaped)
+		return r < 0 ? r : -EBUSY;
+	take_usage(c);
+	fill_outcome(c);
+	return r;
+}

@@ -1,0 +1,32 @@
+#ifndef TH_RUN_LAUNCH_H
+#define TH_RUN_LAUNCH_H
+
+/* The task's process: its environment, its descriptors, its start, and its end as seen by the
+ * supervisor. */
+
+#include "run/context.h"
+
+/* Looks the task's user up (before anything is made). 0, or -errno with err (EXIT_CONFIG). */
+int launch_resolve_user(struct context *c, struct th_err *err);
+
+/*
+ * Starts the process in the task's cgroup from its first instruction, with log pumps and exit watch
+ * in the loop. 0, or -errno with err: EXIT_NOT_FOUND, EXIT_CANNOT_EXEC, EXIT_CONFIG (working
+ * directory, stdin), EXIT_NOPERM (user).
+ */
+int launch_task(struct context *c, struct th_err *err);
+
+/* Fills the environment of the task's process (empty before). */
+void launch_environment(const struct context *c, struct strv *ret);
+
+/*
+ * After the process has ended: ends what it left (a daemon it forked, a child with setsid), drains
+ * the logs, takes the final figures and fills record.outcome. 0; -EBUSY: something cannot be killed
+ * (c->stuck is set, context_warn has named it).
+ */
+int launch_collect(struct context *c);
+
+/* Kills the whole tree of the task and waits up to 10 s. As above. */
+int launch_kill(struct context *c);
+
+#endif

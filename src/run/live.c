@@ -1,0 +1,123 @@
+#include "config.h"
+
+#include "run/live.h"
+
+#include "base/alloc.h"
+#include "base/fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#define LIVE_MAGIC 0x4b4f4854u /* "THOK" */
+
+/* How often a reader tries again while a writer is between begin and end. A writer that was killed
+ * there leaves an odd count for good: then the copy is taken as it is, for each field is one store.
+ */
+#define LIVE_READ_TRIES 1000
+
+struct live_file {
+	uint32_t magic;
+	uint32_t version;
+	uint32_t size;
+	_Atomic uint32_t sequence; /* odd while a change is under way */
+	struct live_state state;
+};
+
+struct live {
+	struct live_file *map;
+};
+
+int live_create(int dirfd, struct live **ret, struct th_err *err)
+{
+	_cleanup_close_ int fd = -1;
+	struct live_file *map;
+	int r;
+
+	/* A new file each time: a reader of the old one keeps a consistent, if old, view. */
+	if (unlinkat(dirfd, "live", 0) < 0 && errno != ENOENT)
+		return err_set(err, EXIT_CANTCREAT, errno, "cannot replace the live state: %m");
+	fd = openat(dirfd, "live", O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return err_set(err, EXIT_CANTCREAT, errno, "cannot make the live state: %m");
+	r = posix_fallocate(fd, 0, (off_t)sizeof(*map));
+	if (r)
+		return err_set(
+			err, EXIT_CANTCREAT, r, "cannot make the live state: %s", strerror(r));
+	map = mmap(NULL, sizeof(*map), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (map == MAP_FAILED)
+		return err_set(err, EXIT_CANTCREAT, errno, "cannot map the live state: %m");
+	map->magic = LIVE_MAGIC;
+	map->version = LIVE_VERSION;
+	map->size = sizeof(*map);
+	map->state.hook_point = POINT_NONE;
+
+	*ret = xcalloc(1, sizeof(**ret));
+	(*ret)->map = map;
+	return 0;
+}
+
+struct live *live_free(struct live *l)
+{
+	if (!l)
+		return NULL;
+	(void)munmap(l->map, sizeof(*l->map));
+	free(l);
+	return NULL;
+}
+
+struct live_state *live_begin(struct live *l)
+{
+	atomic_fetch_add_explicit(&l->map->sequence, 1, memory_order_acq_rel);
+	return &l->map->state;
+}
+
+void live_end(struct live *l)
+{
+	atomic_fetch_add_explicit(&l->map->sequence, 1, memory_order_release);
+}
+
+const struct live_state *live_get(const struct live *l)
+{
+	return &l->map->state;
+}
+
+int live_read(int dirfd, struct live_state *ret)
+{
+	_cleanup_close_ int fd = -1;
+	struct live_file *map;
+	struct stat st;
+
+	fd = openat(dirfd, "live", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (st.st_size != (off_t)sizeof(*map))
+		return -EBADMSG;
+	map = mmap(NULL, sizeof(*map), PROT_READ, MAP_SHARED, fd, 0);
+	if (map == MAP_FAILED)
+		return -errno;
+	if (map->magic != LIVE_MAGIC || map->version != LIVE_VERSION || map->size != sizeof(*map)) {
+		(void)munmap(map, sizeof(*map));
+		return -EBADMSG;
+	}
+	for (int i = 0; i < LIVE_READ_TRIES; i++) {
+		uint32_t before = atomic_load_explicit(&map->sequence, memory_order_acquire);
+
+		*ret = map->state;
+		atomic_thread_fence(memory_order_acquire);
+		if (!(before & 1) &&
+			before == atomic_load_explicit(&map->sequence, memory_order_relaxed))
+			break;
+	}
+	(void)munmap(map, sizeof(*map));
+	/* From outside as far as we know: the strings must end. */
+	ret->boot_id[sizeof(ret->boot_id) - 1] = '\0';
+	ret->hook_name[sizeof(ret->hook_name) - 1] = '\0';
+	ret->cgroup[sizeof(ret->cgroup) - 1] = '\0';
+	return 0;
+}

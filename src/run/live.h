@@ -1,0 +1,69 @@
+#ifndef TH_RUN_LIVE_H
+#define TH_RUN_LIVE_H
+
+/*
+ * The changing state of a running task: RUN/GROUP/ID/live, a small file of fixed layout that its
+ * supervisor has mapped. A change is a few stores, so it is noted before each step at no cost, and
+ * it outlives a SIGKILL of the supervisor. Readers copy it under a sequence count. The space is
+ * allocated when the file is made (posix_fallocate(3)), so a full file system is an error then and
+ * no SIGBUS later. Valid for one boot (boot_id inside).
+ */
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "model/point.h"
+#include "model/state.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define LIVE_VERSION 1
+
+struct live_state {
+	char boot_id[40];
+	int32_t supervisor_pid;
+	uint64_t supervisor_start_ticks;
+	int32_t state;	     /* enum task_state */
+	uint64_t since_usec; /* realtime, of the state */
+	int32_t main_pid;    /* 0: none */
+	uint64_t main_start_ticks;
+	int32_t keeper_pid; /* without a cgroup: os/proctree.h; 0: none */
+	uint64_t keeper_start_ticks;
+	uint32_t run_number, restart_count;
+	/* What is owed, noted before it is done. */
+	uint8_t deploy_begun;
+	uint8_t dirs_begun; /* task directory */
+	uint8_t cgroup_begun;
+	uint8_t pre_start_begun; /* then all post-stop hooks are owed */
+	uint8_t post_exit_done;
+	uint8_t post_stop_begun;
+	uint8_t stop_reason; /* enum stop_reason */
+	uint8_t is_run;	     /* foreground: the task ends with its supervisor */
+	/* The hook that runs right now. */
+	int32_t hook_point; /* enum hook_point; POINT_NONE: none */
+	uint64_t hook_since_usec, hook_timeout_usec;
+	int32_t hook_pid;
+	uint64_t hook_start_ticks;
+	int32_t hook_keeper_pid;
+	uint64_t hook_keeper_start_ticks;
+	char hook_name[256];
+	char cgroup[1024]; /* path of the task's cgroup below the mount; "": none */
+	uint64_t log_dropped;
+};
+
+struct live; /* the writer's end */
+
+/* Makes (replaces) the file in dirfd = RUN/GROUP/ID. */
+int live_create(int dirfd, struct live **ret, struct th_err *err);
+struct live *live_free(struct live *l); /* unmaps; the file stays */
+/* Between begin and end the fields of the returned state may be changed. */
+struct live_state *live_begin(struct live *l);
+void live_end(struct live *l);
+const struct live_state *live_get(const struct live *l);
+
+/* A consistent copy for readers. -ENOENT: no file; -EBADMSG: another version or torn. Of another
+ * boot: 0, the caller compares boot_id. */
+int live_read(int dirfd, struct live_state *ret);
+
+#endif

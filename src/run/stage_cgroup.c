@@ -1,0 +1,106 @@
+#include "config.h"
+
+#include "run/stage.h"
+
+#include "base/alloc.h"
+#include "base/fd.h"
+#include "os/cgroup.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* How long processes that were killed may take to leave their cgroup before it is reported as busy.
+ */
+#define REMOVE_WAIT (10 * USEC_PER_SEC)
+
+static int make_cgroups(struct context *c, enum hook_point point, struct th_err *err)
+{
+	_cleanup_close_ int lock = -1;
+
+	(void)point;
+	if (!c->cg.on) {
+		if (cglimits_controllers(&c->task->limits) ||
+			cglimits_controllers(&c->task->group_limits))
+			return err_set(err, EXIT_UNAVAILABLE, ENOTSUP,
+				"limits are set, but there is no cgroup to enforce them: %s",
+				c->cg.warning ? c->cg.warning : "[cgroup] mode is 'off'");
+		return 0;
+	}
+	if (c->live) {
+		_cleanup_free_ char *path = cgtree_path(&c->cg, c->task->group, c->task->id);
+		struct live_state *l = live_begin(c->live);
+
+		(void)snprintf(l->cgroup, sizeof(l->cgroup), "%s", path);
+		l->cgroup_begun = 1;
+		live_end(c->live);
+	}
+	lock = context_lock_group(c, err);
+	if (lock < 0)
+		return lock;
+	return cgtree_make_task(&c->cg, c->task, err);
+}
+
+static int remove_cgroups(struct context *c, enum hook_point point, struct th_err *err)
+{
+	usec_t deadline = usec_add(clock_monotonic_usec(), REMOVE_WAIT);
+	_cleanup_close_ int lock = -1;
+	int r;
+
+	(void)point;
+	/* What hooks of this task left in the background ends with the task. */
+	r = hook_session_kill_left(&c->hooks, deadline, err);
+	if (r < 0)
+		return r;
+	if (!c->cg.on)
+		return 0;
+	lock = context_lock_group(c, err);
+	if (lock < 0)
+		return lock;
+	return cgtree_remove_task(&c->cg, c->task->group, c->task->id, deadline, err);
+}
+
+static int remove_group(struct context *c, enum hook_point point, struct th_err *err)
+{
+	usec_t deadline = usec_add(clock_monotonic_usec(), REMOVE_WAIT);
+	_cleanup_close_ int lock = -1;
+	int r;
+
+	(void)point;
+	r = hook_session_kill_left(&c->hooks, deadline, err);
+	if (r < 0 || !c->cg.on)
+		return r;
+	lock = context_lock_group(c, err);
+	if (lock < 0)
+		return lock;
+	return cgtree_remove_task(&c->cg, c->task->group, NULL, deadline, err);
+}
+
+static void describe(const struct context *c, enum hook_point point, FILE *out)
+{
+	_cleanup_free_ char *path = cgtree_path(&c->cg, c->task->group, c->task->id);
+	_cleanup_free_ char *limits = cglimits_format(&c->task->limits);
+	_cleanup_free_ char *group = cglimits_format(&c->task->group_limits);
+
+	if (!path) {
+		if (point == POINT_PRE_START)
+			(void)fprintf(out, "  no cgroup: processes are tracked through /proc\n");
+		return;
+	}
+	if (point == POINT_PRE_START) {
+		(void)fprintf(
+			out, "  make the cgroup %s%s%s\n", path, *limits ? " with " : "", limits);
+		if (*group)
+			(void)fprintf(out, "  limits of the group: %s\n", group);
+	} else if (point == POINT_POST_STOP) {
+		(void)fprintf(
+			out, "  remove the cgroup %s, as the last task the group's too\n", path);
+	}
+}
+
+const struct stage_ops stage_cgroup = {
+	.name = "cgroup",
+	.at = {[POINT_PRE_START] = make_cgroups,
+		[POINT_POST_STOP] = remove_cgroups,
+		[POINT_POST_CLEANUP] = remove_group},
+	.describe = describe,
+};

@@ -1,0 +1,192 @@
+#include "config.h"
+
+#include "run/stage.h"
+
+#include "base/alloc.h"
+#include "base/fd.h"
+#include "base/path.h"
+#include "base/rmtree.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/*
+ * The shared directory of a group and the link to it in each task's directory. Everything is done
+ * on held directories with O_NOFOLLOW: the task's user may write beside `local`, but not replace it
+ * (mode 1770, DESIGN 3), and what an earlier task planted leads nowhere.
+ */
+
+#define LOCAL_LINK   "local"
+#define LOCAL_TARGET "../shared/local"
+
+/* Opens STATE/tasks/GROUP/shared/local, making what is missing. */
+static int open_shared(struct context *c, struct th_err *err)
+{
+	_cleanup_close_ int shared = -1;
+	int fd;
+
+	shared = path_mkdir_open(c->group_fd, "shared", 0755, NULL);
+	if (shared < 0)
+		return err_set(err, EXIT_CANTCREAT, -shared, "cannot make '%s/tasks/%s/shared': %s",
+			c->layout->state_dir, c->task->group, strerror(-shared));
+	fd = path_mkdir_open(shared, "local", 0755, NULL);
+	if (fd < 0)
+		return err_set(err, EXIT_CANTCREAT, -fd,
+			"cannot make '%s/tasks/%s/shared/local': %s", c->layout->state_dir,
+			c->task->group, strerror(-fd));
+	return fd;
+}
+
+/*
+ * shared/local belongs to the one user of all tasks of the group, else to root. Which users there
+ * were is kept in the owner itself: the group's first task sets its user, the first with another
+ * user sets root, for good.
+ */
+static int set_shared_owner(struct context *c, int fd, bool first, struct th_err *err)
+{
+	uid_t want = c->switch_user ? c->cred.uid : geteuid();
+	struct stat st;
+
+	if (!c->as_root)
+		return 0;
+	if (fstat(fd, &st) < 0)
+		return err_set(
+			err, EXIT_CANTCREAT, errno, "cannot look at the shared directory: %m");
+	if (!first && st.st_uid != want)
+		want = 0;
+	if (st.st_uid == want)
+		return 0;
+	if (fchown(fd, want, want == 0 ? 0 : c->cred.gid) < 0)
+		return err_set(err, EXIT_CANTCREAT, errno,
+			"cannot set the owner of the shared directory: %m");
+	return 0;
+}
+
+static int deploy_group(struct context *c, enum hook_point point, struct th_err *err)
+{
+	_cleanup_close_ int fd = -1, lock = -1;
+	bool first;
+
+	(void)point;
+	lock = context_lock_group(c, err);
+	if (lock < 0)
+		return lock;
+	first = faccessat(c->group_fd, "shared/local", F_OK, AT_SYMLINK_NOFOLLOW) < 0;
+	fd = open_shared(c, err);
+	if (fd < 0)
+		return fd;
+	return set_shared_owner(c, fd, first, err);
+}
+
+static int make_link(struct context *c, struct th_err *err)
+{
+	char target[sizeof(LOCAL_TARGET) + 1];
+	ssize_t n;
+
+	if (symlinkat(LOCAL_TARGET, c->task_fd, LOCAL_LINK) == 0)
+		return 0;
+	if (errno != EEXIST)
+		return err_set(err, EXIT_CANTCREAT, errno,
+			"cannot make the link '%s' in the task directory: %m", LOCAL_LINK);
+	n = readlinkat(c->task_fd, LOCAL_LINK, target, sizeof(target));
+	if (n == (ssize_t)strlen(LOCAL_TARGET) && memcmp(target, LOCAL_TARGET, (size_t)n) == 0)
+		return 0;
+	/* Something else was left there by an earlier run (keep = all). A link is replaced, a file
+	 * or directory is somebody's data. */
+	if (n < 0)
+		return err_set(err, EXIT_CANTCREAT, EEXIST,
+			"'%s' in the task directory is in the way: it is no link (move it away)",
+			LOCAL_LINK);
+	if (unlinkat(c->task_fd, LOCAL_LINK, 0) < 0 ||
+		symlinkat(LOCAL_TARGET, c->task_fd, LOCAL_LINK) < 0)
+		return err_set(err, EXIT_CANTCREAT, errno,
+			"cannot replace the link '%s' in the task directory: %m", LOCAL_LINK);
+	return 0;
+}
+
+static int prepare_task(struct context *c, enum hook_point point, struct th_err *err)
+{
+	_cleanup_close_ int fd = -1, lock = -1;
+
+	(void)point;
+	fd = open_shared(c, err);
+	if (fd < 0)
+		return fd;
+	lock = context_lock_group(c, err);
+	if (lock < 0)
+		return lock;
+	if (set_shared_owner(c, fd, false, err) < 0)
+		return -EIO;
+	return make_link(c, err);
+}
+
+static int release_task(struct context *c, enum hook_point point, struct th_err *err)
+{
+	(void)point;
+	if (c->task_fd < 0 || c->task->keep == KEEP_ALL)
+		return 0;
+	if (unlinkat(c->task_fd, LOCAL_LINK, 0) < 0 && errno != ENOENT && errno != EISDIR)
+		return err_set(
+			err, EXIT_INTERNAL, errno, "cannot remove the link '%s': %m", LOCAL_LINK);
+	return 0;
+}
+
+static void report_left(void *arg, const char *path, int errnum)
+{
+	struct context *c = arg;
+
+	if (errnum == EXDEV)
+		context_warn(c,
+			"'%s/tasks/%s' is kept: something is mounted there (umount it, then run "
+			"'taskhook cleanup')",
+			c->layout->state_dir, path);
+	else
+		context_warn(c, "cannot remove '%s/tasks/%s': %s", c->layout->state_dir, path,
+			strerror(errnum));
+}
+
+int stage_storage_remove_group(struct context *c, struct th_err *err)
+{
+	_cleanup_free_ char *tasks = path_join(c->layout->state_dir, "tasks");
+	_cleanup_close_ int fd = open(tasks, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r;
+
+	if (fd < 0)
+		return errno == ENOENT
+			       ? 0
+			       : err_set(err, EXIT_INTERNAL, errno, "cannot open '%s': %m", tasks);
+	r = rmtree_at(fd, c->task->group, NULL, report_left, c);
+	/* Each thing that stays has been named. */
+	return r == -EXDEV ? 0 : r;
+}
+
+static int remove_group(struct context *c, enum hook_point point, struct th_err *err)
+{
+	(void)point;
+	return stage_storage_remove_group(c, err);
+}
+
+static void describe(const struct context *c, enum hook_point point, FILE *out)
+{
+	_cleanup_free_ char *shared = layout_shared_dir(c->layout, c->task->group);
+	_cleanup_free_ char *dir = layout_task_dir(c->layout, c->task->group, c->task->id);
+
+	if (point == POINT_POST_DEPLOY)
+		(void)fprintf(out, "  make %s/local\n", shared);
+	else if (point == POINT_PRE_START)
+		(void)fprintf(out, "  link %s/local -> %s\n", dir, LOCAL_TARGET);
+	else if (point == POINT_POST_STOP)
+		(void)fprintf(out, "  remove %s/local\n", dir);
+}
+
+const struct stage_ops stage_storage = {
+	.name = "storage",
+	.at = {[POINT_POST_DEPLOY] = deploy_group,
+		[POINT_PRE_START] = prepare_task,
+		[POINT_POST_STOP] = release_task,
+		[POINT_POST_CLEANUP] = remove_group},
+	.describe = describe,
+};

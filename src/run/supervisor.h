@@ -1,0 +1,56 @@
+#ifndef TH_RUN_SUPERVISOR_H
+#define TH_RUN_SUPERVISOR_H
+
+/*
+ * The process that owns one task from its first directory to its last clean-up: it goes through the
+ * states of model/state.h, doing in each what DESIGN 2 says and feeding what came of it to
+ * state_next(). Also used to bring down what a killed supervisor left (supervisor_finish).
+ */
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "model/record.h"
+#include "model/task.h"
+
+#include <stdbool.h>
+
+enum if_running {
+	IF_RUNNING_FAIL,
+	IF_RUNNING_SKIP,
+	IF_RUNNING_WAIT,
+	IF_RUNNING_REPLACE,
+};
+
+struct supervisor_options {
+	const char *program; /* absolute path of taskhook, for hooks */
+	bool quiet, verbose;
+	bool strict;	  /* failures that stop nothing turn status 0 into 122 */
+	bool interactive; /* -i: a terminal's stdin is passed on */
+	enum if_running if_running;
+	usec_t if_running_wait;	 /* IF_RUNNING_WAIT; USEC_INFINITY: no limit */
+	const char *result_file; /* --result; NULL */
+};
+
+/* Runs the task in the foreground to its end. Returns the exit status of DESIGN 6; messages have
+ * been said. */
+int supervisor_run(const struct layout *layout, const struct task *task,
+	const struct supervisor_options *options);
+
+/*
+ * Brings down what a killed supervisor of GROUP/ID left: processes, owed hooks (post-exit and
+ * post-stop with STOP_REASON=lost), cgroups, the directory; the record then says `lost`. 0: it is
+ * down (1: there was nothing to do); -EAGAIN: its supervisor lives, or the record is younger than
+ * 10 s; else -errno with err. Failures of hooks are said as warnings and counted in *ret_warnings
+ * (may be NULL).
+ */
+int supervisor_finish(const struct layout *layout, const char *group, const char *id,
+	const struct supervisor_options *options, unsigned *ret_warnings, struct th_err *err);
+
+/* Asks the supervisor of a running task to stop it, for `reason`. 0, -ESRCH: none runs. */
+int supervisor_ask_stop(
+	const struct layout *layout, const char *group, const char *id, enum stop_reason reason);
+
+/* The pid of the supervisor that holds the task's lock: 1, 0 (none), or -errno. */
+int supervisor_find(const struct layout *layout, const char *group, const char *id, pid_t *ret);
+
+#endif
