@@ -1,5 +1,9 @@
 # One program a line, made of tests/unit/test-NAME.c, with its path as here.
 unit_tests = \
+	tests/unit/test-task \
+	tests/unit/test-state \
+	tests/unit/test-record \
+	tests/unit/test-layout \
 	tests/unit/test-cglimit \
 	tests/unit/test-cgstat \
 	tests/unit/test-mount \
