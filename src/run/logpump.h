@@ -1,0 +1,70 @@
+#ifndef TH_RUN_LOGPUMP_H
+#define TH_RUN_LOGPUMP_H
+
+/*
+ * One stream of a task: read from a pipe (later a FIFO, DESIGN 7.6), written to LOGDIR/BASE with
+ * rotation (run/logfile.h), and copied to our own stdout or stderr for `run`. Never blocks the
+ * supervisor: the pipe is non-blocking; a copy whose reader is slow pauses the reading of
+ * this stream (back-pressure as in any pipeline), never the loop.
+ *
+ * Small writes are gathered: after a short read the stream rests for LOGPUMP_GATHER_USEC, as a
+ * read for each 100 bytes costs five times the CPU (measured; splice(2) into a file is slower than
+ * read and write). An unfinished line near the end of a file is held back for LOGPUMP_HOLD_USEC
+ * at most; the copy gets everything at once.
+ *
+ * The buffer is mapped with the first byte and given back when the stream has been idle for
+ * LOGPUMP_IDLE_USEC, and the pipe is enlarged only when it was found half full, so that a task
+ * that says little costs little.
+ *
+ * The process must ignore SIGPIPE.
+ */
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "os/loop.h"
+#include "run/logfile.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define LOGPUMP_GATHER_USEC ((usec_t)200)
+#define LOGPUMP_HOLD_USEC   (250 * USEC_PER_MSEC)
+#define LOGPUMP_IDLE_USEC   (2 * USEC_PER_SEC)
+#define LOGPUMP_PIPE_SIZE   (1024 * 1024)
+#define LOGPUMP_BUFFER	    ((size_t)256 * 1024)
+
+struct logpump;
+
+struct logpump_spec {
+	struct loop *loop;
+	int source_fd;	       /* taken; made non-blocking */
+	struct logfile *file;  /* taken; NULL: no file (`[logs] to = none`) */
+	int copy_fd;	       /* 1 or 2, or -1; not taken. Skipped where it is the null device */
+	const char *copy_name; /* "standard output", for the one message when it is gone */
+	/* After a first drop of the file, and each 10 s in which more is dropped; may be NULL. */
+	void (*dropped)(void *arg, uint64_t total, int errnum);
+	void *arg;
+};
+
+/* 0, or -errno with err; source and file are taken also then. */
+int logpump_new(const struct logpump_spec *spec, struct logpump **ret, struct th_err *err);
+
+/* True once the source has ended and all is written. */
+bool logpump_is_done(const struct logpump *p);
+
+/*
+ * For the end of a task whose children may keep the pipe open: reads until the pipe is empty,
+ * writes and copies all of it, running the loop while the copy is slow, at most until `deadline`
+ * (monotonic). Then what the pipe holds goes to the file alone, and what the copy did not take is
+ * said once. Afterwards nothing is watched any more.
+ */
+void logpump_finish(struct logpump *p, usec_t deadline);
+
+/* Bytes that the file did not take. */
+uint64_t logpump_dropped(const struct logpump *p);
+
+/* NULL is fine; returns NULL. What was read is written to the file; the copy gets what it takes
+ * at once. */
+struct logpump *logpump_free(struct logpump *p);
+
+#endif
