@@ -529,6 +529,11 @@ void cgtree_hook_keep(struct cgtree *t, const char *hook_name)
 	t->hooks_kept = true;
 }
 
+void cgtree_hook_drop(struct cgtree *t)
+{
+	remove_spare_hook(t);
+}
+
 static int kill_hooks_in(
 	struct cgtree *t, int hooks_fd, const char *prefix, const char *hook_name, usec_t deadline)
 {

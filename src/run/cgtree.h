@@ -72,6 +72,10 @@ int cgtree_remove_task(
 int cgtree_hook(struct cgtree *t, const char *group, const char *id, struct th_err *err);
 /* The last hook left processes in it: note whose it is, and take a new one next time. */
 void cgtree_hook_keep(struct cgtree *t, const char *hook_name);
+/* The last hook was killed through its cgroup: take a new one next time. Since Linux 6.14 a process
+ * that is cloned into a cgroup which has once been killed is killed too, as its parent has not seen
+ * that kill (kernel/cgroup/cgroup.c, kill_seq). */
+void cgtree_hook_drop(struct cgtree *t);
 /* Kills what `hook_name` (NULL: any hook of that task, or of the group with id NULL) left, and
  * removes it. */
 int cgtree_hooks_kill(struct cgtree *t, const char *group, const char *id, const char *hook_name,

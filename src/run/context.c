@@ -43,6 +43,13 @@ int context_lock_group(struct context *c, struct th_err *err)
 	return fd;
 }
 
+int context_unlock_group_last(struct context *c, int lock)
+{
+	/* Held while it is unlinked: who waits for it sees that its file has lost its name. */
+	(void)unlinkat(c->run_group_fd, "_lock", 0);
+	return fd_close(lock);
+}
+
 int context_open_group_dir(struct context *c, struct th_err *err)
 {
 	_cleanup_free_ char *tasks = path_join(c->layout->state_dir, "tasks");

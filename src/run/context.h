@@ -78,6 +78,9 @@ void context_warn(struct context *c, const char *fmt, ...) PRINTF_ATTR(2, 3);
 /* The group's lock (RUN/GROUP/_lock): an fd to close, or -errno with err. Never held over a hook.
  */
 int context_lock_group(struct context *c, struct th_err *err);
+/* Gives it up and removes its file, for whoever may be the last of the group: the next makes a new
+ * one. Returns -1. */
+int context_unlock_group_last(struct context *c, int lock);
 
 /* Opens STATE/tasks/GROUP and the like, making what is missing. 0 or -errno with err
  * (EXIT_CANTCREAT). */

@@ -249,6 +249,8 @@ int deploy_group_once(
 		if (r == 0)
 			r = run_deploy(c, attempt, ret, err);
 	}
+	/* While it is held: nobody finds a lock without its file being this one. */
+	(void)unlinkat(c->run_group_fd, LOCK_NAME, 0);
 	return r;
 }
 

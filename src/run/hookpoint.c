@@ -474,6 +474,8 @@ static int run_once(struct hook_session *s, const struct hook *h, enum hook_poin
 		keep_left(s, out->label, &run);
 	} else if (run.given_up) {
 		keep_left(s, out->label, &run);
+	} else if (run.failed) {
+		cgtree_hook_drop(s->cg);
 	}
 out:
 	proctree_done(&run.tree);

@@ -51,12 +51,12 @@ static int remove_cgroups(struct context *c, enum hook_point point, struct th_er
 	r = hook_session_kill_left(&c->hooks, deadline, err);
 	if (r < 0)
 		return r;
-	if (!c->cg.on)
-		return 0;
 	lock = context_lock_group(c, err);
 	if (lock < 0)
 		return lock;
-	return cgtree_remove_task(&c->cg, c->task->group, c->task->id, deadline, err);
+	r = cgtree_remove_task(&c->cg, c->task->group, c->task->id, deadline, err);
+	lock = context_unlock_group_last(c, lock);
+	return r;
 }
 
 static int remove_group(struct context *c, enum hook_point point, struct th_err *err)

@@ -55,25 +55,35 @@ static int open_dir(const char *path, mode_t mode, bool make, struct th_err *err
 	return fd;
 }
 
-/* RUN/GROUP and STATE/records/GROUP. Readable by their owner alone, but passable: hooks with a user
- * of their own have their result files below. */
+/* RUN/GROUP and STATE/records/GROUP. Records are their owner's alone; RUN may be passed through:
+ * hooks with a user of their own have their result files below. */
 static int open_base(struct context *c, const char *group, bool make, struct th_err *err)
 {
-	_cleanup_free_ char *run = layout_run_group(c->layout, group);
-	_cleanup_free_ char *records = xasprintf("%s/records/%s", c->layout->state_dir, group);
-	int fd;
+	const struct {
+		char *path;
+		mode_t mode;
+		int *fd;
+	} dirs[] = {
+		{xstrdup(c->layout->state_dir), 0755, NULL},
+		{path_join(c->layout->state_dir, "records"), 0700, NULL},
+		{xasprintf("%s/records/%s", c->layout->state_dir, group), 0700, &c->records_fd},
+		{xstrdup(c->layout->run_dir), 0755, NULL},
+		{layout_run_group(c->layout, group), 0711, &c->run_group_fd},
+	};
+	int fd = 0;
 
-	fd = open_dir(records, 0700, make, err);
-	if (fd < 0)
-		return fd;
-	fd_close(c->records_fd);
-	c->records_fd = fd;
-	fd = open_dir(run, 0711, make, err);
-	if (fd < 0)
-		return fd;
-	fd_close(c->run_group_fd);
-	c->run_group_fd = fd;
-	return 0;
+	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
+		if (fd >= 0)
+			fd = open_dir(dirs[i].path, dirs[i].mode, make, err);
+		if (fd >= 0 && dirs[i].fd) {
+			fd_close(*dirs[i].fd);
+			*dirs[i].fd = fd;
+		} else if (fd >= 0) {
+			fd_close(fd);
+		}
+		free(dirs[i].path);
+	}
+	return fd < 0 ? fd : 0;
 }
 
 /* RUN/GROUP/ID and the lock in it. -EAGAIN: its supervisor lives. */
