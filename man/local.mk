@@ -1,1 +1,2 @@
-man_pages =
+man_pages = \
+	man/taskhook.conf.5

@@ -165,44 +165,62 @@ static bool reading_next_physical(struct reading *r, struct span *ret)
 	return true;
 }
 
+static bool is_nothing(struct span s)
+{
+	return s.n == 0 || s.p[0] == ';' || s.p[0] == '#';
+}
+
+/* Joins to `first`, which ends in a backslash, what follows. False: nothing to go on with. */
+static bool reading_join(struct reading *r, struct span first, struct span *ret)
+{
+	struct span s = first;
+
+	strbuf_reset(&r->joined);
+	for (;;) {
+		bool more = s.n > 0 && s.p[s.n - 1] == '\\';
+
+		if (more)
+			s.n--;
+		s = span_trim(s);
+		if (r->joined.len > 0 && s.n > 0)
+			strbuf_addc(&r->joined, ' ');
+		strbuf_add(&r->joined, s.p, s.n);
+		if (!more)
+			break;
+		if (r->next == r->end) {
+			reading_complain(r, r->line,
+				"the backslash at the end of this line joins the next one, and "
+				"there is none");
+			return false;
+		}
+		if (!reading_next_physical(r, &s))
+			return false;
+		s = span_trim(s);
+	}
+	*ret = (struct span){strbuf_str(&r->joined), r->joined.len};
+	return true;
+}
+
 /* The next line that is neither blank nor a comment, joined and without the blanks around it. */
 static bool reading_next_logical(struct reading *r, struct span *ret)
 {
 	struct span s;
 
-	do {
+	for (;;) {
 		if (!reading_next_physical(r, &s))
 			return false;
 		s = span_trim(s);
-	} while (s.n == 0 || s.p[0] == ';' || s.p[0] == '#');
-	r->item_line = r->line;
-
-	if (s.p[s.n - 1] == '\\') {
-		strbuf_reset(&r->joined);
-		for (;;) {
-			bool more = s.n > 0 && s.p[s.n - 1] == '\\';
-
-			if (more)
-				s.n--;
-			s = span_trim(s);
-			if (r->joined.len > 0 && s.n > 0)
-				strbuf_addc(&r->joined, ' ');
-			strbuf_add(&r->joined, s.p, s.n);
-			if (!more)
-				break;
-			if (!reading_next_physical(r, &s)) {
-				if (r->rc == 0)
-					reading_complain(r, r->line,
-						"the backslash at the end of this line joins the "
-						"next one, and there is none");
-				return false;
-			}
-			s = span_trim(s);
-		}
-		s = span_trim((struct span){strbuf_str(&r->joined), r->joined.len});
+		r->item_line = r->line;
+		/* A comment first: its backslash joins nothing. */
+		if (is_nothing(s))
+			continue;
+		if (s.p[s.n - 1] == '\\' && !reading_join(r, s, &s))
+			return false;
+		if (is_nothing(s))
+			continue;
+		*ret = s;
+		return true;
 	}
-	*ret = s;
-	return true;
 }
 
 static bool name_is_clean(struct span s)

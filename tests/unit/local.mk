@@ -1,5 +1,8 @@
 # One program a line, made of tests/unit/test-NAME.c, with its path as here.
 unit_tests = \
+	tests/unit/test-conf \
+	tests/unit/test-ini \
+	tests/unit/test-keys \
 	tests/unit/test-task \
 	tests/unit/test-state \
 	tests/unit/test-record \

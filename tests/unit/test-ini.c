@@ -121,8 +121,11 @@ static const struct text texts[] = {
 		"1 [env]\n3 env.A=b\n", NULL},
 	{"a backslash elsewhere is text", "[env]\nA = a\\b\\\\c\n", 0,
 		"1 [env]\n2 env.A=a\\b\\\\c\n", NULL},
-	{"nothing but backslashes", "[env]\n\\\n\\\n\nA = b\n", 0, "1 [env]\n",
-		"f.ini:2: '': no '=' (write KEY = VALUE)"},
+	{"nothing but backslashes is a blank line", "[env]\n\\\n\\\n\nA = b\n", 0,
+		"1 [env]\n5 env.A=b\n", NULL},
+	{"two backslashes join too", "[env]\nA = b\\\\\nc\n", 0, "1 [env]\n2 env.A=b\\ c\n", NULL},
+	{"a NUL in a joined line", "[env]\nA = b\\\n\0", sizeof("[env]\nA = b\\\n\0") - 1,
+		"1 [env]\n", "f.ini:3: a NUL byte: this is not a text file"},
 	{"a backslash at the end of the file", "[env]\nA = b \\\n", 0, "1 [env]\n",
 		"f.ini:2: the backslash at the end of this line joins the next one, and there is "
 		"none"},
