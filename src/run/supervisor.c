@@ -241,6 +241,13 @@ static void open_logs(struct context *c)
 	log_set_sink(to_task_log, c);
 }
 
+static void close_logs(struct context *c)
+{
+	log_set_sink(NULL, NULL);
+	c->hooks.log = c->hooklog = hooklog_free(c->hooklog);
+	c->taskhook_log = logfile_close(c->taskhook_log);
+}
+
 /* ---- state ---- */
 
 static void set_state(struct context *c, enum task_state s)
@@ -335,8 +342,12 @@ static enum task_event do_deploying(struct context *c)
 	r = deploy_group_once(c, &hooks, &waited, &why);
 	c->hooks.interrupt = NULL;
 	/* While we waited the group may have been removed, and our directory with it. */
-	if (r == 0 && waited)
+	if (r == 0 && waited) {
+		close_logs(c);
 		r = open_task_dirs(c, &why);
+		if (r == 0)
+			open_logs(c);
+	}
 	if (r == -EINTR && !err_is_set(&why))
 		return start_stopped(c);
 	if (r < 0)
@@ -489,11 +500,8 @@ static void remove_task_dir(struct context *c, bool failed)
 	if (c->task->keep == KEEP_ALL || c->group_fd < 0)
 		return;
 	/* What is written from here on must not make the directory anew. */
-	if (c->task->keep == KEEP_NONE && !failed) {
-		log_set_sink(NULL, NULL);
-		c->hooks.log = c->hooklog = hooklog_free(c->hooklog);
-		c->taskhook_log = logfile_close(c->taskhook_log);
-	}
+	if (c->task->keep == KEEP_NONE && !failed)
+		close_logs(c);
 	(void)rmtree_at(c->group_fd, c->task->id,
 		c->task->keep == KEEP_NONE && !failed ? NULL : logs, report_kept, c);
 }
