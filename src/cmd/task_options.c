@@ -242,16 +242,23 @@ static int load_conf(struct cmd_context *ctx, struct task_options *o, struct th_
 	return read_layers(ctx, o, group_file, &o->conf, err);
 }
 
-int task_options_load(struct cmd_context *ctx, struct task_options *o, char *const *command,
-	struct task **ret, struct th_err *err)
+int task_options_read(struct cmd_context *ctx, struct task_options *o, struct th_err *err)
 {
-	struct task_args args;
 	int r = 0;
 
 	if (o->file)
 		r = find_file(ctx, o, err);
 	if (r == 0)
 		r = load_conf(ctx, o, err);
+	return r;
+}
+
+int task_options_load(struct cmd_context *ctx, struct task_options *o, char *const *command,
+	struct task **ret, struct th_err *err)
+{
+	struct task_args args;
+	int r = task_options_read(ctx, o, err);
+
 	if (r < 0)
 		return r;
 	args = (struct task_args){

@@ -32,6 +32,9 @@ extern const struct cmd_option task_option_table[];
 /* Only the hook options, for cleanup: the cluster pair. */
 extern const struct cmd_option cleanup_hook_option_table[];
 
+/* Finds the task file and reads all its layers into o->conf, for who only looks at the values. */
+int task_options_read(struct cmd_context *ctx, struct task_options *o, struct th_err *err);
+
 /*
  * Reads the group's and the task's files over the main configuration, then --set, and resolves the
  * task. `command` NULL: only the file's. The task must not outlive `o`.

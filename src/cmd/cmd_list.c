@@ -1,0 +1,236 @@
+#include "config.h"
+
+#include "cmd/cmd_list.h"
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "cmd/task_view.h"
+#include "model/jsonio.h"
+#include "model/name.h"
+
+#include <errno.h>
+#include <string.h>
+
+struct list_data {
+	bool all, json;
+};
+
+static int set_all(void *data, const char *value, struct th_err *err)
+{
+	(void)value;
+	(void)err;
+	((struct list_data *)data)->all = true;
+	return 0;
+}
+
+static int set_json(void *data, const char *value, struct th_err *err)
+{
+	(void)value;
+	(void)err;
+	((struct list_data *)data)->json = true;
+	return 0;
+}
+
+static const struct cmd_option list_options[] = {
+	{'a', "all", NULL, "also tasks that have ended", set_all},
+	{0, "json", NULL, "print JSON", set_json},
+	{0},
+};
+
+static const struct cmd_option *const groups[] = {list_options, NULL};
+
+/* ---- the table ---- */
+
+enum {
+	COLUMN_TASK,
+	COLUMN_STATE,
+	COLUMN_SINCE,
+	COLUMN_PID,
+	COLUMN_RUN,
+	COLUMN_RESULT,
+	COLUMN_COUNT,
+};
+
+struct table {
+	char *(*rows)[COLUMN_COUNT];
+	size_t n;
+};
+
+static char **add_row(struct table *t)
+{
+	t->rows = xreallocarray(t->rows, t->n + 1, sizeof(*t->rows));
+	return t->rows[t->n++];
+}
+
+static char *age(usec_t since)
+{
+	char buf[CLOCK_SPAN_MAX];
+
+	if (!since)
+		return xstrdup("-");
+	/* Whole seconds: a list is no stop watch. */
+	since = usec_sub(clock_realtime_usec(), since) / USEC_PER_SEC * USEC_PER_SEC;
+	return xstrdup(clock_format_span(since, buf, sizeof(buf)));
+}
+
+static void add_task(struct table *t, const struct task_view *v)
+{
+	char **row = add_row(t);
+	pid_t pid = task_view_pid(v);
+
+	row[COLUMN_TASK] = xasprintf("%s/%s", v->group, v->id);
+	row[COLUMN_STATE] = xstrdup(task_view_word(v));
+	row[COLUMN_SINCE] = age(v->since);
+	row[COLUMN_PID] = pid ? xasprintf("%d", (int)pid) : xstrdup("-");
+	row[COLUMN_RUN] = v->has_record ? xasprintf("%u", v->record.run_number) : xstrdup("-");
+	row[COLUMN_RESULT] = task_view_result(v);
+}
+
+static void print_table(const struct table *t)
+{
+	size_t width[COLUMN_COUNT] = {0};
+
+	for (size_t i = 0; i < t->n; i++)
+		for (size_t k = 0; k < COLUMN_COUNT; k++)
+			width[k] = MAX(width[k], strlen(t->rows[i][k]));
+	for (size_t i = 0; i < t->n; i++) {
+		for (size_t k = 0; k < COLUMN_RESULT; k++)
+			/* No blanks at the end of a line. */
+			printf("%-*s%s",
+				k + 1 < COLUMN_RESULT || *t->rows[i][k + 1] ? (int)width[k] : 0,
+				t->rows[i][k],
+				k + 1 < COLUMN_RESULT || *t->rows[i][k + 1] ? "  " : "");
+		puts(t->rows[i][COLUMN_RESULT]);
+	}
+}
+
+static void table_done(struct table *t)
+{
+	for (size_t i = 0; i < t->n; i++)
+		for (size_t k = 0; k < COLUMN_COUNT; k++)
+			free(t->rows[i][k]);
+	free(t->rows);
+}
+
+static void add_head(struct table *t)
+{
+	static const char *const names[COLUMN_COUNT] = {
+		"TASK", "STATE", "FOR", "PID", "RUN", "RESULT"};
+	char **row = add_row(t);
+
+	for (size_t k = 0; k < COLUMN_COUNT; k++)
+		row[k] = xstrdup(names[k]);
+}
+
+/* ---- */
+
+struct listing {
+	struct cmd_context *ctx;
+	const struct list_data *data;
+	struct table table;
+	json_t *json;
+	bool failed; /* something could not be read, and was said */
+};
+
+static void list_task(struct listing *l, const char *group, const char *id)
+{
+	_cleanup_task_view_ struct task_view v = {0};
+	struct th_err err = TH_ERR_INIT;
+
+	if (task_view_read(&l->ctx->layout, group, id, &v, &err) < 0) {
+		(void)cmd_fail(&err);
+		l->failed = true;
+		return;
+	}
+	if (!l->data->all && !task_view_is_live(&v))
+		return;
+	if (l->data->json)
+		(void)json_array_append_new(l->json, task_view_to_json(&v, &l->ctx->layout));
+	else if (l->ctx->arg_quiet)
+		printf("%s/%s\n", group, id);
+	else
+		add_task(&l->table, &v);
+}
+
+static void list_group(struct listing *l, const char *group)
+{
+	_cleanup_strv_ struct strv ids = STRV_INIT;
+	struct th_err err = TH_ERR_INIT;
+
+	if (task_view_ids(&l->ctx->layout, group, &ids, &err) < 0) {
+		(void)cmd_fail(&err);
+		l->failed = true;
+		return;
+	}
+	for (size_t i = 0; i < ids.n; i++)
+		list_task(l, group, ids.v[i]);
+}
+
+static int print_json(json_t *tasks)
+{
+	_cleanup_free_ char *text = NULL;
+	json_t *j = json_pack("{s:i, s:O}", "format", TASK_VIEW_FORMAT, "tasks", tasks);
+
+	text = json_dumps(j, JSON_INDENT(2));
+	json_decref(j);
+	if (!text) {
+		log_error("cannot write the list as JSON");
+		return EXIT_INTERNAL;
+	}
+	puts(text);
+	return EXIT_OK;
+}
+
+static int find_groups(
+	struct cmd_context *ctx, int argc, char **argv, struct strv *ret, struct th_err *err)
+{
+	_cleanup_strv_ struct strv known = STRV_INIT;
+	int r = task_view_groups(&ctx->layout, &known, err);
+
+	if (r < 0)
+		return r;
+	for (int i = 0; i < argc; i++) {
+		r = name_check(argv[i], "group", err);
+		if (r < 0)
+			return r;
+		if (!strv_contains(&known, argv[i]))
+			return err_set(err, EXIT_USAGE, ENOENT, "there is no group '%s'", argv[i]);
+		strv_add(ret, argv[i]);
+	}
+	if (argc == 0)
+		strv_copy(ret, &known);
+	return 0;
+}
+
+static int run(struct cmd_context *ctx, void *data, int argc, char **argv)
+{
+	_cleanup_strv_ struct strv names = STRV_INIT;
+	struct listing l = {.ctx = ctx, .data = data};
+	struct th_err err = TH_ERR_INIT;
+	int status = EXIT_OK;
+
+	if (cmd_load(ctx, &err) < 0 || find_groups(ctx, argc, argv, &names, &err) < 0)
+		return cmd_fail(&err);
+	l.json = json_array();
+	if (!ctx->arg_quiet)
+		add_head(&l.table);
+	for (size_t i = 0; i < names.n; i++)
+		list_group(&l, names.v[i]);
+	if (l.data->json)
+		status = print_json(l.json);
+	else if (!ctx->arg_quiet)
+		print_table(&l.table);
+	table_done(&l.table);
+	json_decref(l.json);
+	return l.failed && status == EXIT_OK ? EXIT_WITH_FAILURES : status;
+}
+
+const struct cmd cmd_list = {
+	.name = "list",
+	.synopsis = "[-a] [--json] [GROUP...]",
+	.summary = "list tasks that run or wait for clean-up; with --all every task",
+	.groups = groups,
+	.max_args = -1,
+	.data_size = sizeof(struct list_data),
+	.run = run,
+};

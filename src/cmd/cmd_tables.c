@@ -1,0 +1,73 @@
+#include "config.h"
+
+#include "cmd/cmd_tables.h"
+
+#include "conf/keys.h"
+#include "model/point.h"
+#include "model/state.h"
+#include "run/hookenv.h"
+
+/*
+ * The tables of this program, one row a line, fields separated by tabs; the first says what it is:
+ *
+ *	command		NAME SYNOPSIS SUMMARY
+ *	option		COMMAND -LETTER --NAME ARGUMENT HELP	(COMMAND empty: of every command)
+ *	key		SECTION NAME DEFAULT HELP
+ *	point		NAME
+ *	state		NAME
+ *	variable	NAME	(of a hook's environment)
+ *
+ * For the tests that hold the man pages to them, and for completion.
+ */
+
+static void print_options(const char *command, const struct cmd_option *table)
+{
+	for (const struct cmd_option *o = table; o->name; o++) {
+		char letter[] = {'-', o->letter, '\0'};
+
+		printf("option\t%s\t%s\t--%s\t%s\t%s\n", command, o->letter ? letter : "", o->name,
+			o->arg ? o->arg : "", o->help);
+	}
+}
+
+static void print_commands(const struct cmd *const *table)
+{
+	for (; *table; table++) {
+		const struct cmd *c = *table;
+
+		printf("command\t%s\t%s\t%s\n", c->name, c->synopsis, c->summary);
+		for (const struct cmd_option *const *g = c->groups; g && *g; g++)
+			print_options(c->name, *g);
+		if (c->subcommands)
+			print_commands(c->subcommands);
+	}
+}
+
+static int run(struct cmd_context *ctx, void *data, int argc, char **argv)
+{
+	(void)ctx;
+	(void)data;
+	(void)argc;
+	(void)argv;
+	print_options("", cmd_global_options);
+	print_commands(cmd_table);
+	for (enum conf_key k = 0; k < CONF_KEY_COUNT; k++) {
+		const struct conf_key_info *i = conf_key_info(k);
+
+		printf("key\t%s\t%s\t%s\t%s\n", i->section, i->name, i->def ? i->def : "", i->help);
+	}
+	for (enum hook_point p = 0; p < POINT_COUNT; p++)
+		printf("point\t%s\n", point_name(p));
+	for (enum task_state s = 0; s < STATE_COUNT; s++)
+		printf("state\t%s\n", state_name(s));
+	for (const char *const *n = hook_env_names(); *n; n++)
+		printf("variable\t%s\n", *n);
+	return EXIT_OK;
+}
+
+const struct cmd cmd_tables = {
+	.name = "__tables",
+	.synopsis = "",
+	.summary = "print the tables of options and keys, for tests and completion",
+	.run = run,
+};
