@@ -7,6 +7,7 @@
 #include "base/fileio.h"
 #include "base/str.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ini.h>
@@ -344,7 +345,7 @@ static bool reading_take_key(struct reading *r, struct span s)
 /* Writes the next line of a value. */
 static void reading_hand_piece(struct reading *r, bool first, char *to, size_t size)
 {
-	char *limit = to + size - 3; /* "|\n" and the NUL */
+	const char *end = to + size, *limit = end - 3; /* BAR, newline, NUL */
 	bool blank_before = false;
 
 	if (first)
@@ -370,6 +371,7 @@ static void reading_hand_piece(struct reading *r, bool first, char *to, size_t s
 	}
 	*to++ = BAR;
 	*to++ = '\n';
+	assert(to < end);
 	*to = '\0';
 	r->value_pending = r->value.n > 0;
 	r->expect = EXPECT_PIECE;
