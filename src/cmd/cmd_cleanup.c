@@ -9,6 +9,7 @@
 #include "model/name.h"
 #include "run/cgtree.h"
 #include "run/janitor.h"
+#include "run/reentry.h"
 
 #include <errno.h>
 #include <string.h>
@@ -67,23 +68,25 @@ static const struct cmd_option cleanup_options[] = {
 
 static const struct cmd_option *const groups[] = {cleanup_options, cleanup_hook_option_table, NULL};
 
-/* A hook that cleans its own task or group up would wait for itself. */
-static int refuse_from_hook(
+/* A hook that ends its own task or group would wait for itself; so would the task. */
+static int refuse_from_inside(
 	struct cmd_context *ctx, const char *group, const char *id, struct th_err *err)
 {
-	_cleanup_free_ char *own_group = NULL, *own_id = NULL;
 	struct cgtree cg = CGTREE_INIT;
-	int r = 0;
+	pid_t supervisor = 0;
+	bool inside;
 
-	if (cgtree_open(&cg, CGROUP_MODE_AUTO, conf_string(ctx->conf, KEY_CGROUP_PARENT),
-		    ctx->layout.state_dir, false, NULL) == 0 &&
-		cgtree_hook_of_pid(&cg, 0, &own_group, &own_id) == 1 &&
-		strcmp(own_group, group) == 0 && (!id || !own_id || strcmp(own_id, id) == 0))
-		r = err_set(err, EXIT_BUSY, EDEADLK,
-			"a hook of %s%s%s cannot clean it up: it would wait for itself", group,
-			own_id ? "/" : "", own_id ? own_id : "");
+	(void)cgtree_open(&cg, CGROUP_MODE_AUTO, conf_string(ctx->conf, KEY_CGROUP_PARENT),
+		ctx->layout.state_dir, false, NULL);
+	if (id)
+		(void)supervisor_find(&ctx->layout, group, id, &supervisor);
+	inside = reentry_is_inside(&cg, group, id, supervisor);
 	cgtree_done(&cg);
-	return r;
+	if (!inside)
+		return 0;
+	return err_set(err, EXIT_BUSY, EDEADLK,
+		"%s%s%s cannot be ended from within: this would wait for itself", group,
+		id ? "/" : "", id ? id : "");
 }
 
 static int clean_one(struct cmd_context *ctx, const struct janitor_options *o, const char *operand,
@@ -99,7 +102,7 @@ static int clean_one(struct cmd_context *ctx, const struct janitor_options *o, c
 		group = TAKE_PTR(id);
 	}
 	if (o->force) {
-		r = refuse_from_hook(ctx, group, id, err);
+		r = refuse_from_inside(ctx, group, id, err);
 		if (r < 0)
 			return r;
 	}

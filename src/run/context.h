@@ -69,6 +69,7 @@ struct context {
 	struct logpump *pumps[2];
 	usec_t launched_at; /* monotonic */
 	bool stuck;
+	bool abandoned;	       /* nothing was made: not even a record */
 	struct th_err failure; /* why a start failed */
 };
 

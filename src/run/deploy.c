@@ -8,6 +8,7 @@
 #include "base/lockfile.h"
 #include "base/log.h"
 #include "os/proc.h"
+#include "run/reentry.h"
 #include "run/stage.h"
 
 #include <errno.h>
@@ -194,6 +195,14 @@ static void tell_wait(struct context *c)
 			c->task->group, pid);
 }
 
+static bool called_by_deployer(struct context *c)
+{
+	pid_t pid = 0;
+
+	return lockfile_holder(c->run_group_fd, LOCK_NAME, &pid) == 1 &&
+	       reentry_is_inside(&c->cg, c->task->group, NULL, pid);
+}
+
 int deploy_group_once(
 	struct context *c, struct point_result *ret, bool *ret_waited, struct th_err *err)
 {
@@ -228,6 +237,11 @@ int deploy_group_once(
 		}
 		if (c->requests.stop)
 			return -EINTR;
+		if (called_by_deployer(c))
+			return err_set(err, EXIT_BUSY, EDEADLK,
+				"is called from a hook of the group '%s' that is being deployed: "
+				"it would wait for that hook",
+				c->task->group);
 		if (clock_monotonic_usec() >= deadline)
 			return err_set(err, EXIT_BUSY, ETIMEDOUT,
 				"the group '%s' is still being deployed by another task",

@@ -34,6 +34,8 @@ th_run_SOURCES = \
 	src/run/logpump.h \
 	src/run/plan.c \
 	src/run/plan.h \
+	src/run/reentry.c \
+	src/run/reentry.h \
 	src/run/signals.c \
 	src/run/signals.h \
 	src/run/stage.c \

@@ -13,6 +13,7 @@
 #include "run/context.h"
 #include "run/deploy.h"
 #include "run/launch.h"
+#include "run/reentry.h"
 #include "run/signals.h"
 #include "run/stage.h"
 
@@ -514,12 +515,25 @@ static void remove_run_dir(struct context *c)
 	(void)rmtree_at(c->run_group_fd, c->task->id, keep, NULL, NULL);
 }
 
+/* A first start that came to nothing leaves no directories of its group; others' are not empty. */
+static void remove_empty_base(struct context *c)
+{
+	_cleanup_free_ char *run = layout_run_group(c->layout, c->task->group);
+	_cleanup_free_ char *records =
+		xasprintf("%s/records/%s", c->layout->state_dir, c->task->group);
+
+	(void)rmdir(run);
+	(void)rmdir(records);
+}
+
 /* Gives the lock up. Unlinked while it is held, so that whoever waits for it opens a new one. */
 static void remove_lock(struct context *c)
 {
 	(void)unlinkat(c->run_fd, "lock", 0);
 	(void)unlinkat(c->run_group_fd, c->task->id, AT_REMOVEDIR);
 	c->lock_fd = fd_close(c->lock_fd);
+	if (c->abandoned)
+		remove_empty_base(c);
 }
 
 static void take_down(struct context *c, bool failed)
@@ -658,6 +672,19 @@ static usec_t replace_deadline(const struct context *c)
 	return usec_add(clock_monotonic_usec(), usec_add(most, USEC_PER_MIN));
 }
 
+static bool is_inside(struct context *c, pid_t supervisor)
+{
+	struct cgtree cg = CGTREE_INIT;
+	bool inside;
+
+	(void)cgtree_open(&cg,
+		c->task->cgroup_mode == CGROUP_MODE_OFF ? CGROUP_MODE_OFF : CGROUP_MODE_AUTO,
+		c->task->cgroup_parent, c->layout->state_dir, false, NULL);
+	inside = reentry_is_inside(&cg, c->task->group, c->task->id, supervisor);
+	cgtree_done(&cg);
+	return inside;
+}
+
 /* 0: the lock is ours; 1: skip; else -errno with err. */
 static int lock_or_decide(struct context *c, struct th_err *err)
 {
@@ -668,6 +695,10 @@ static int lock_or_decide(struct context *c, struct th_err *err)
 	if (r != -EAGAIN)
 		return r;
 	(void)supervisor_find(c->layout, t->group, t->id, &pid);
+	if (c->options->if_running != IF_RUNNING_FAIL &&
+		c->options->if_running != IF_RUNNING_SKIP && is_inside(c, pid))
+		return err_set(err, EXIT_BUSY, EDEADLK,
+			"is called from within itself: it would wait for its own end");
 	switch (c->options->if_running) {
 	case IF_RUNNING_SKIP:
 		log_notice("is running already (process %d), skipping", pid);
@@ -791,10 +822,12 @@ static void abandon(struct context *c, const struct th_err *why)
 	str_replace(&c->record.outcome.failed_reason, err_text(why));
 	if (c->lock_fd < 0)
 		return;
-	if (c->has_record)
+	if (c->has_record) {
 		take_down(c, true);
-	else
+	} else {
 		remove_run_dir(c);
+		c->abandoned = true;
+	}
 	(void)cgtree_remove_task(&c->cg, c->task->group, NULL, clock_monotonic_usec(), NULL);
 }
 
@@ -824,6 +857,8 @@ static int final_status(struct context *c)
 
 	if (err_is_set(&c->failure))
 		log_error("%s", err_text(&c->failure));
+	else if (!c->launched && o->result == RESULT_START_FAILED)
+		log_notice("stopped before the launch");
 	if (failures > 1)
 		log_warning("%zu failures did not stop it; 'taskhook status %s' names them",
 			failures, c->task->name);
@@ -879,7 +914,8 @@ int supervisor_run(const struct layout *layout, const struct task *task,
 		_cleanup_free_ char *logs = layout_log_dir(layout, task->group, task->id);
 
 		if (task->keep != KEEP_NONE || err_is_set(&c.failure))
-			log_notice("logs are in %s", logs);
+			log_notice("logs are in %s ('taskhook status %s' tells more)", logs,
+				task->name);
 	}
 out:
 	if (c.lock_fd >= 0)
