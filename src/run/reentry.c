@@ -17,9 +17,11 @@ static bool is_below(pid_t ancestor)
 	pid_t pid = getpid();
 
 	for (int i = 0; i < ANCESTORS_MAX && pid > 1; i++) {
+		char state;
+
 		if (pid == ancestor)
 			return true;
-		if (proc_state(pid, NULL, &pid) < 0)
+		if (proc_state(pid, &state, &pid) < 0)
 			return false;
 	}
 	return false;
