@@ -72,15 +72,23 @@ static const struct cmd_option *const groups[] = {cleanup_options, cleanup_hook_
 static int refuse_from_inside(
 	struct cmd_context *ctx, const char *group, const char *id, struct th_err *err)
 {
+	_cleanup_strv_ struct strv ids = STRV_INIT;
 	struct cgtree cg = CGTREE_INIT;
-	pid_t supervisor = 0;
 	bool inside;
 
+	if (id)
+		strv_add(&ids, id);
+	else
+		(void)janitor_tasks(&ctx->layout, group, &ids);
 	(void)cgtree_open(&cg, CGROUP_MODE_AUTO, conf_string(ctx->conf, KEY_CGROUP_PARENT),
 		ctx->layout.state_dir, false, NULL);
-	if (id)
-		(void)supervisor_find(&ctx->layout, group, id, &supervisor);
-	inside = reentry_is_inside(&cg, group, id, supervisor);
+	inside = reentry_is_inside(&cg, group, id, 0);
+	for (size_t i = 0; !inside && i < ids.n; i++) {
+		pid_t supervisor = 0;
+
+		(void)supervisor_find(&ctx->layout, group, ids.v[i], &supervisor);
+		inside = reentry_is_inside(&cg, group, id, supervisor);
+	}
 	cgtree_done(&cg);
 	if (!inside)
 		return 0;
