@@ -1,5 +1,12 @@
 # One program a line, made of tests/unit/test-NAME.c, with its path as here.
 unit_tests = \
+	tests/unit/test-point \
+	tests/unit/test-name \
+	tests/unit/test-hook \
+	tests/unit/test-hookdir \
+	tests/unit/test-hookresult \
+	tests/unit/test-hookenv \
+	tests/unit/test-hookrun \
 	tests/unit/test-conf \
 	tests/unit/test-ini \
 	tests/unit/test-keys \
