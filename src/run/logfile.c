@@ -16,7 +16,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+
+#define SIZE_LIMIT_MIN 1024
 
 struct logfile {
 	int dirfd; /* not owned */
@@ -277,6 +280,24 @@ static void note_drop(struct logfile *f, uint64_t n, int errnum)
 	f->dropped_errno = errnum;
 }
 
+/* The file is as large as the process may make one: from now on that is where to rotate. False
+ * where a limit is too small to be meant for logs. */
+static bool adopt_size_limit(struct logfile *f)
+{
+	struct rlimit limit;
+
+	if (f->at.size == 0 || getrlimit(RLIMIT_FSIZE, &limit) < 0 ||
+		limit.rlim_cur < SIZE_LIMIT_MIN)
+		return false;
+	f->at.max_size = MIN(f->at.max_size, (uint64_t)limit.rlim_cur);
+	f->at.size = MAX(f->at.size, f->at.max_size);
+	warn_once(f, &f->warned_limit,
+		"log file '%s' cannot grow beyond %" PRIu64
+		" bytes (a limit on the size of files), rotating there",
+		f->name, f->at.max_size);
+	return true;
+}
+
 /* Writes to the active file: the number of bytes, 0 when the file must rotate first, or -errno. */
 static ssize_t write_piece(struct logfile *f, const char *p, size_t n)
 {
@@ -292,14 +313,7 @@ static ssize_t write_piece(struct logfile *f, const char *p, size_t n)
 	}
 	if (w == 0)
 		return -EIO;
-	if (errno != EFBIG || f->at.size == 0)
-		return -errno;
-	f->at.max_size = f->at.size;
-	warn_once(f, &f->warned_limit,
-		"log file '%s' cannot grow beyond %" PRIu64
-		" bytes (a limit on the size of files), rotating there",
-		f->name, f->at.size);
-	return 0;
+	return errno == EFBIG && adopt_size_limit(f) ? 0 : -errno;
 }
 
 /* False while there is no room for it. */

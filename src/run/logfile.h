@@ -17,8 +17,8 @@
  *
  * A rotation that fails drops too and is tried again with each write, since to go on in the same
  * file would break the size that disks are planned with, and to begin it anew would lose
- * what was kept until now. A file size limit (RLIMIT_FSIZE, or the file system's) that is
- * reached early becomes the size at which this file rotates. The process must ignore SIGXFSZ.
+ * what was kept until now. A file size limit (RLIMIT_FSIZE) of 1 KiB or more that is reached
+ * early becomes the size at which this file rotates. The process must ignore SIGXFSZ.
  */
 
 #include "base/error.h"

@@ -2,4 +2,5 @@
 # Its cases are in tests/fuzz/corpus/NAME/, a dictionary in tests/fuzz/fuzz-NAME.dict.
 fuzz_targets = \
 	tests/fuzz/fuzz-ini \
+	tests/fuzz/fuzz-rotate \
 	tests/fuzz/fuzz-hookresult

@@ -1,2 +1,11 @@
 # One program a line, made of tests/helpers/NAME.c, with its path: programs that tests run.
-test_helpers =
+test_helpers = \
+	tests/helpers/close-fds \
+	tests/helpers/log-pump \
+	tests/helpers/log-writer \
+	tests/helpers/daemonize \
+	tests/helpers/end-by \
+	tests/helpers/fill-pipe \
+	tests/helpers/fork-bomb \
+	tests/helpers/ignore-term \
+	tests/helpers/show-self

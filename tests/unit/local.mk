@@ -1,6 +1,10 @@
 # One program a line, made of tests/unit/test-NAME.c, with its path as here.
 unit_tests = \
 	tests/unit/test-point \
+	tests/unit/test-rotate \
+	tests/unit/test-logfile \
+	tests/unit/test-logpump \
+	tests/unit/test-hooklog \
 	tests/unit/test-name \
 	tests/unit/test-hook \
 	tests/unit/test-hookdir \
