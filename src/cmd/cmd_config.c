@@ -54,6 +54,7 @@ struct shown {
 };
 
 struct show {
+	const struct layout *layout;
 	bool verbose;
 	json_t *json; /* the list of keys; NULL: text */
 };
@@ -106,6 +107,11 @@ static void show_key(
 	_cleanup_free_ char *value = conf_format(c, key);
 	struct shown k = {.section = section, .name = info->name, .value = value, .info = info};
 
+	/* Where things are: with --root, or for a user, not where the table says. */
+	if (key == KEY_PATHS_STATE)
+		k.value = s->layout->state_dir;
+	else if (key == KEY_PATHS_RUN)
+		k.value = s->layout->run_dir;
 	k.origin = conf_origin(c, key, &k.line);
 	show_one(s, &k);
 }
@@ -169,7 +175,7 @@ static int show_as_json(struct show *s, const struct conf *c)
 static int run_show(struct cmd_context *ctx, void *data, int argc, char **argv)
 {
 	struct show_data *d = data;
-	struct show s = {.verbose = ctx->arg_verbose > 0};
+	struct show s = {.layout = &ctx->layout, .verbose = ctx->arg_verbose > 0};
 	const struct conf *c;
 	struct th_err err = TH_ERR_INIT;
 
@@ -510,7 +516,9 @@ static int run_check(struct cmd_context *ctx, void *data, int argc, char **argv)
 			k.files == 1 ? "file" : "files");
 		return EXIT_CONFIG;
 	}
-	if (!ctx->arg_quiet)
+	if (!ctx->arg_quiet && k.files == 0)
+		puts("there are no files to check; the defaults hold");
+	else if (!ctx->arg_quiet)
 		printf("%u %s\n", k.files, k.files == 1 ? "file is good" : "files are good");
 	return EXIT_OK;
 }

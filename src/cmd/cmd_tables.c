@@ -16,6 +16,7 @@
  *	point		NAME
  *	state		NAME
  *	variable	NAME	(of a hook's environment)
+ *	path		NAME PATH	(built in)
  *
  * For the tests that hold the man pages to them, and for completion.
  */
@@ -62,6 +63,10 @@ static int run(struct cmd_context *ctx, void *data, int argc, char **argv)
 		printf("state\t%s\n", state_name(s));
 	for (const char *const *n = hook_env_names(); *n; n++)
 		printf("variable\t%s\n", *n);
+	puts("path\tconfig\t" TH_SYSCONFDIR "/taskhook");
+	puts("path\tstate\t" TH_LOCALSTATEDIR "/lib/taskhook");
+	puts("path\trun\t" TH_RUNSTATEDIR "/taskhook");
+	puts("path\tshipped\t" TH_LIBDIR "/taskhook");
 	return EXIT_OK;
 }
 
