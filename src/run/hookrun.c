@@ -308,11 +308,13 @@ static bool wait_gone(struct running *run, usec_t deadline)
 {
 	struct hook_run *r = run->r;
 	bool in_cgroup = r->cgroup_fd >= 0;
+	/* First, as this is what finds out that the files are those of an earlier cgroup. */
+	bool gone = !is_populated(run) && run->exited;
 	int fd = in_cgroup ? run->runner->acct.events_fd : r->tree.keeper_pidfd;
 	struct loop_fd watch = {.fd = -1};
-	bool gone, told;
+	bool told;
 
-	if (run->exited && !is_populated(run))
+	if (gone)
 		return true;
 	/* A pidfd goes on being readable, so a keeper's is not watched once its tree is empty. */
 	told = loop_add_fd(r->loop, &watch, fd, in_cgroup ? EPOLLPRI : EPOLLIN, on_tree_event,
@@ -502,12 +504,11 @@ int hook_run(struct hook_run *r, struct th_err *err)
 		wait_exit(&run, deadline);
 		end_hook(&run, start);
 		take_account(&run);
-		if (r->children_left) {
-			/* Another cgroup next time, as this one is not empty. */
+		/* Another cgroup next time: this one is not empty, or was killed. */
+		if (r->children_left || r->killed)
 			hookacct_done(&run.runner->acct);
-			if (r->runner && !r->given_up && !hookout_is_closed(run.out))
-				keep_background(&run);
-		}
+		if (r->children_left && r->runner && !r->given_up && !hookout_is_closed(run.out))
+			keep_background(&run);
 	}
 	loop_remove_fd(r->loop, &run.exit_watch);
 	hookout_free(run.out);

@@ -38,7 +38,8 @@ typedef void (*hook_line_fn)(void *arg, const struct hook *h, const char *line, 
 
 /*
  * What is worth keeping from one hook to the next: the open account files of a cgroup that is used
- * again (its fd must stay open under the same number meanwhile), and the output of what hooks left
+ * again (its fd must stay open under the same number meanwhile; one in which something was killed
+ * or left cannot be used again), and the output of what hooks left
  * in the background, which goes on being read, as a closed pipe would end it (SIGPIPE). Its lines
  * come through `fn` whenever the loop runs, in the same bounds as a hook's own.
  */
