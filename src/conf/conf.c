@@ -918,9 +918,10 @@ int conf_set_text(struct conf *c, const char *dotted, const char *value, const c
 		layer_begin(&l, origin);
 		c->set_origin = l.origin;
 	}
-	/* The name of a hook may hold dots, no key does; nor does "env", whose keys are any text.
-	 */
-	dot = str_starts_with(dotted, "env.") ? dotted + 3 : strrchr(dotted, '.');
+	if (str_starts_with(dotted, "env."))
+		return layer_add_env(&l, dotted + 4, value, 0, err);
+	/* The name of a hook may hold dots, no key does. */
+	dot = strrchr(dotted, '.');
 	if (!dot) {
 		info = find_elsewhere(dotted, CONF_IN_TASK);
 		if (info)
@@ -934,8 +935,6 @@ int conf_set_text(struct conf *c, const char *dotted, const char *value, const c
 	rc = layer_begin_section(&l, section, 0, err);
 	if (rc < 0)
 		return rc;
-	if (l.in_env)
-		return layer_add_env(&l, dot + 1, value, 0, err);
 	info = conf_key_find(section, dot + 1);
 	if (!info || (info->where & l.where) == 0)
 		return layer_complain_key(&l, section, dot + 1, 0, err);

@@ -331,7 +331,7 @@ static bool reading_take_key(struct reading *r, struct span s)
 	if (r->value.n > INI_VALUE_MAX) {
 		_cleanup_free_ char *shown = str_escape_n(key.p, key.n, 60);
 
-		reading_complain(r, r->item_line, "the value of '%s' has %zu bytes (at most %d)",
+		reading_complain(r, r->item_line, "the value of '%s' has %zu bytes (at most %zu)",
 			shown, r->value.n, INI_VALUE_MAX);
 		return false;
 	}
@@ -418,14 +418,20 @@ static char *reading_read(char *to, int size, void *stream)
 static bool reading_take_piece(struct reading *r, const char *piece)
 {
 	size_t n = strlen(piece);
+	const char *p, *end, *guard;
 
 	if (n < 2 || piece[0] != BAR || piece[n - 1] != BAR)
 		return false;
-	for (size_t i = 1; i < n - 1; i++) {
-		if (piece[i] == GUARD && ++i == n - 1)
+	p = piece + 1;
+	end = piece + n - 1;
+	while ((guard = memchr(p, GUARD, (size_t)(end - p)))) {
+		strbuf_add(&r->got, p, (size_t)(guard - p));
+		if (guard + 1 == end)
 			return false;
-		strbuf_addc(&r->got, piece[i]);
+		strbuf_addc(&r->got, guard[1]);
+		p = guard + 2;
 	}
+	strbuf_add(&r->got, p, (size_t)(end - p));
 	return true;
 }
 
@@ -543,7 +549,7 @@ int ini_read_memory_with(unsigned flags, const char *data, size_t size, const ch
 	if (size > INI_FILE_MAX) {
 		_cleanup_free_ char *shown = str_escape(file, 0);
 
-		return err_set(err, EXIT_CONFIG, 0, "'%s' has %zu bytes (at most %d)", shown, size,
+		return err_set(err, EXIT_CONFIG, 0, "'%s' has %zu bytes (at most %zu)", shown, size,
 			INI_FILE_MAX);
 	}
 	if (size >= 3 && memcmp(data, "\xef\xbb\xbf", 3) == 0)
@@ -588,7 +594,7 @@ int ini_read_file(int dirfd, const char *path, const char *shown, ini_item_fn fn
 		_cleanup_free_ char *name = str_escape(shown, 0);
 
 		if (rc == -EFBIG)
-			return err_set(err, EXIT_CONFIG, EFBIG, "'%s' is larger than %d MiB", name,
+			return err_set(err, EXIT_CONFIG, EFBIG, "'%s' is larger than %zu MiB", name,
 				INI_FILE_MAX >> 20);
 		if (rc == -EMEDIUMTYPE)
 			return err_set(err, EXIT_CONFIG, EMEDIUMTYPE,

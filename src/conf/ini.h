@@ -28,10 +28,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define INI_VALUE_MAX	(64 * 1024)
+#define INI_VALUE_MAX	((size_t)64 * 1024)
 #define INI_SECTION_MAX 49
 #define INI_KEY_MAX	127
-#define INI_FILE_MAX	(16 * 1024 * 1024)
+#define INI_FILE_MAX	((size_t)16 * 1024 * 1024)
 
 struct ini_item {
 	const char *file;    /* as given, for messages */

@@ -35,7 +35,7 @@ static const char *const words_run_if[] = {"always", "success", "failure", NULL}
 
 /* clang-format off */
 #define ROW(KEY, SECTION, NAME, TYPE, MIN, MAX, DEF, WORDS, WHERE, HELP)                           \
-	[KEY] = {KEY, SECTION, NAME, TYPE, MIN, MAX, DEF, WORDS, WHERE, HELP}
+	[KEY] = {KEY, TYPE, WHERE, SECTION, NAME, MIN, MAX, DEF, WORDS, HELP}
 
 #define RLIMIT_ROW(KEY, NAME, HELP)                                                                \
 	ROW(KEY, "task", NAME, CONF_RLIMIT, 0, UINT64_MAX, NULL, NULL, IN_TASKS, HELP)
@@ -50,7 +50,7 @@ static const char *const words_run_if[] = {"always", "success", "failure", NULL}
 	ROW(PREFIX##_MEMORY_HIGH, SECTION, "memory-high", CONF_SIZE, 64 * KIB, UINT64_MAX, NULL,   \
 		NULL, WHERE, "memory of " WHOSE " above which it is slowed down (memory.high)"),   \
 	ROW(PREFIX##_MEMORY_LOW, SECTION, "memory-low", CONF_SIZE, 0, UINT64_MAX, NULL, NULL,      \
-		WHERE, "memory that is not taken from " WHOSE " while others can give (memory.low)"), \
+		WHERE, "memory not taken from " WHOSE " while others can give (memory.low)"),      \
 	ROW(PREFIX##_MEMORY_SWAP, SECTION, "memory-swap", CONF_SIZE, 0, UINT64_MAX, NULL, NULL,    \
 		WHERE, "most swap of " WHOSE " (memory.swap.max)"),                                \
 	ROW(PREFIX##_CPU, SECTION, "cpu", CONF_CPU, 10000, UINT64_MAX, NULL, NULL, WHERE,          \
@@ -83,7 +83,8 @@ static const struct conf_key_info keys[] = {
 	ROW(KEY_HOOKS_KILL_AFTER, "hooks", "kill-after", CONF_DURATION, 0, HOOK_TIME_MAX, "5s",
 		NULL, IN_MAIN, "time from SIGTERM to SIGKILL for a hook past its timeout"),
 	ROW(KEY_HOOKS_TOTAL_TIMEOUT, "hooks", "total-timeout", CONF_DURATION, HOOK_TIME_MIN,
-		HOOK_TIME_MAX, "5min", NULL, IN_MAIN, "longest time of all hooks of one hook point"),
+		HOOK_TIME_MAX, "5min", NULL, IN_MAIN,
+		"longest time of all hooks of one hook point"),
 	ROW(KEY_HOOKS_PASS_ENV, "hooks", "pass-env", CONF_LIST, 0, 0, NULL, NULL, IN_MAIN,
 		"variables of the caller that hooks get (patterns)"),
 	ROW(KEY_HOOKS_PATH, "hooks", "path", CONF_PATHS, 0, 0, NULL, NULL, IN_MAIN,
@@ -125,7 +126,8 @@ static const struct conf_key_info keys[] = {
 	ROW(KEY_TASK_STOP_TIMEOUT, "task", "stop-timeout", CONF_DURATION, 0, UINT64_MAX, "5s", NULL,
 		IN_TASKS, "time from the stop signal to the kill"),
 	ROW(KEY_TASK_MAX_RUN_TIME, "task", "max-run-time", CONF_DURATION, USEC_PER_MSEC, UINT64_MAX,
-		"infinity", NULL, IN_TASKS, "time after which the task is stopped, with status 124"),
+		"infinity", NULL, IN_TASKS,
+		"time after which the task is stopped, with status 124"),
 	ROW(KEY_TASK_KEEP, "task", "keep", CONF_ENUM, 0, 0, "logs", words_keep, IN_TASKS,
 		"what is kept of the task directory when the task has ended"),
 	ROW(KEY_TASK_WHEN_SUPERVISOR_DIES, "task", "when-supervisor-dies", CONF_ENUM, 0, 0, "end",
@@ -137,7 +139,8 @@ static const struct conf_key_info keys[] = {
 	ROW(KEY_TASK_NICE, "task", "nice", CONF_INT, SIGNED(-20), SIGNED(19), NULL, NULL, IN_TASKS,
 		"nice value of the command"),
 	ROW(KEY_TASK_OOM_SCORE_ADJ, "task", "oom-score-adj", CONF_INT, SIGNED(-1000), SIGNED(1000),
-		NULL, NULL, IN_TASKS, "how readily the kernel kills the command when out of memory"),
+		NULL, NULL, IN_TASKS,
+		"how readily the kernel kills the command when out of memory"),
 	RLIMIT_ROW(KEY_TASK_LIMIT_AS, "limit-as", "address space in bytes (RLIMIT_AS)"),
 	RLIMIT_ROW(KEY_TASK_LIMIT_CORE, "limit-core", "size of a core file (RLIMIT_CORE)"),
 	RLIMIT_ROW(KEY_TASK_LIMIT_CPU, "limit-cpu", "CPU time in seconds (RLIMIT_CPU)"),
@@ -146,7 +149,8 @@ static const struct conf_key_info keys[] = {
 	RLIMIT_ROW(KEY_TASK_LIMIT_MEMLOCK, "limit-memlock", "locked memory (RLIMIT_MEMLOCK)"),
 	RLIMIT_ROW(KEY_TASK_LIMIT_MSGQUEUE, "limit-msgqueue",
 		"bytes in POSIX message queues (RLIMIT_MSGQUEUE)"),
-	RLIMIT_ROW(KEY_TASK_LIMIT_NICE, "limit-nice", "20 minus the lowest nice value (RLIMIT_NICE)"),
+	RLIMIT_ROW(KEY_TASK_LIMIT_NICE, "limit-nice",
+		"20 minus the lowest nice value (RLIMIT_NICE)"),
 	RLIMIT_ROW(KEY_TASK_LIMIT_NOFILE, "limit-nofile", "open files (RLIMIT_NOFILE)"),
 	RLIMIT_ROW(KEY_TASK_LIMIT_NPROC, "limit-nproc", "processes of the user (RLIMIT_NPROC)"),
 	RLIMIT_ROW(KEY_TASK_LIMIT_RSS, "limit-rss", "resident memory; without effect (RLIMIT_RSS)"),
@@ -176,7 +180,8 @@ static const struct conf_key_info keys[] = {
 	ROW(KEY_HOOK_KILL_AFTER, "hook", "kill-after", CONF_DURATION, 0, HOOK_TIME_MAX, NULL, NULL,
 		IN_HOOKS, "time from SIGTERM to SIGKILL; that of [hooks] where not set"),
 	ROW(KEY_HOOK_ON_FAILURE, "hook", "on-failure", CONF_ENUM, 0, 0, NULL, words_on_failure,
-		IN_HOOKS, "what a failure of this hook means; the hook point decides where not set"),
+		IN_HOOKS,
+		"what a failure of this hook means; the hook point decides where not set"),
 	ROW(KEY_HOOK_RETRIES, "hook", "retries", CONF_UINT, 0, 100, "0", NULL, IN_HOOKS,
 		"how often a failed hook is run again"),
 	ROW(KEY_HOOK_RETRY_DELAY, "hook", "retry-delay", CONF_DURATION, 0, HOOK_TIME_MAX, "1s",
@@ -280,7 +285,7 @@ const char *conf_suggest_section(const char *section, unsigned where)
 			words[n++] = free_sections[i].name;
 
 	/* Of "hok 10-net" the first word is to be compared. */
-	if (section[len] != '\0' && len < sizeof(first)) {
+	if (len < sizeof(first) && section[len] != '\0') {
 		memcpy(first, section, len);
 		first[len] = '\0';
 		section = first;

@@ -150,14 +150,14 @@ enum conf_key {
 
 struct conf_key_info {
 	enum conf_key id;
-	const char *section; /* "task"; "hook" for [hook NAME] */
-	const char *name;    /* "stop-timeout" */
 	enum conf_type type;
-	uint64_t min, max; /* for numbers, sizes, durations; CONF_INT: int64_t cast to uint64_t */
-	const char *def;   /* as text; NULL: no default */
-	const char *const *words; /* CONF_ENUM, CONF_PATH, CONF_CGROUP: NULL-terminated */
 	unsigned where;		  /* CONF_IN_* */
-	const char *help;	  /* one line, for `config show -v`, completion and the man page */
+	const char *section;	  /* "task"; "hook" for [hook NAME] */
+	const char *name;	  /* "stop-timeout" */
+	uint64_t min, max;	  /* for numbers, sizes, durations; CONF_INT: int64_t cast */
+	const char *def;	  /* as text; NULL: no default */
+	const char *const *words; /* CONF_ENUM, CONF_PATH, CONF_CGROUP: NULL-terminated */
+	const char *help;	  /* one line, for `config show -v` and completion */
 };
 
 /* The row of a key; the table is complete and in the order of the enum (checked by a unit test). */

@@ -276,7 +276,7 @@ static void test_defaults(void)
 	is_uint(conf_duration(c, KEY_CLEANUP_OLDER_THAN), 7 * USEC_PER_DAY, "older-than");
 	is_uint(conf_duration(c, KEY_CLEANUP_FAILED_OLDER_THAN), 30 * USEC_PER_DAY,
 		"failed-older-than");
-	is_uint(conf_uint(c, KEY_LOGS_MAX_SIZE), 10 * 1024 * 1024, "max-size");
+	is_uint(conf_uint(c, KEY_LOGS_MAX_SIZE), UINT64_C(10) * 1024 * 1024, "max-size");
 	is_uint(conf_uint(c, KEY_LOGS_MAX_FILES), 10, "max-files");
 	is_int(conf_signal(c, KEY_TASK_STOP_SIGNAL), SIGTERM, "stop-signal");
 	is_int((int)conf_mode(c, KEY_TASK_UMASK), 022, "umask");

@@ -267,14 +267,15 @@ static void test_long_values(void)
 	/* Around the places where lines of 200 and of 4096 bytes are split, guards or not. */
 	static const struct {
 		size_t from, to;
-	} ranges[] = {{2, 420}, {1980, 2060}, {3940, 4120}};
+	} ranges[] = {{2, 270}, {2030, 2050}, {3950, 4100}};
 
 	for (size_t p = 0; p < ARRAY_SIZE(patterns); p++) {
 		_cleanup_free_ char *name = str_escape(patterns[p], 0);
 		size_t bad = 0;
 
 		for (size_t k = 0; k < ARRAY_SIZE(key_lens); k++)
-			for (size_t r = 0; r < ARRAY_SIZE(ranges); r++)
+			/* Each key where the lines are short, the shortest everywhere. */
+			for (size_t r = 0; r < (k == 0 ? ARRAY_SIZE(ranges) : 1); r++)
 				for (size_t n = ranges[r].from; n <= ranges[r].to; n++)
 					if (!value_arrives(key_lens[k], n, patterns[p]))
 						bad = n;
@@ -292,7 +293,8 @@ static void test_limits(void)
 		{INI_VALUE_MAX, 1, NULL},
 		{INI_VALUE_MAX, INI_KEY_MAX, NULL},
 		{INI_VALUE_MAX + 1, 1, "f.ini:2: the value of 'k' has 65537 bytes (at most 65536)"},
-		{1024 * 1024, 1, "f.ini:2: the value of 'k' has 1048576 bytes (at most 65536)"},
+		{(size_t)1024 * 1024, 1,
+			"f.ini:2: the value of 'k' has 1048576 bytes (at most 65536)"},
 		{8, INI_KEY_MAX + 1,
 			"f.ini:2: the key 'kkkkkkkkkkkkkkkkkkkkkkkkkkk...' has 128 bytes (at most "
 			"127)"},
@@ -324,7 +326,7 @@ static void test_joined_limit(void)
 		_cleanup_seen_ struct seen seen = {.last_len = 0};
 
 		strbuf_adds(&b, "[env]\nA = ");
-		for (int i = 0; i < 32 * 1024 - 1; i++)
+		for (size_t i = 0; i < INI_VALUE_MAX / 2 - 1; i++)
 			strbuf_adds(&b, "x \\\n ");
 		strbuf_adds(&b, over ? "xyz\n" : "xy\n");
 		is_int(read_text(b.s, b.len, "f.ini", &seen, &err), over ? -EINVAL : 0,
@@ -339,7 +341,7 @@ static void test_file_limit(void)
 	_cleanup_seen_ struct seen seen = {.last_len = 0};
 	_cleanup_err_ struct th_err err = TH_ERR_INIT;
 
-	memset(text, '\n', INI_FILE_MAX + 1);
+	memset(text, '#', INI_FILE_MAX + 1);
 	is_int(read_text(text, INI_FILE_MAX, "f.ini", &seen, &err), 0, "%s: a file of 16 MiB",
 		mode_name);
 	is_int(read_text(text, INI_FILE_MAX + 1, "f.ini", &seen, &err), -EINVAL,

@@ -98,9 +98,10 @@ static void test_defaults(void)
 /* [limits] and [group-limits] are to have the same keys in the same order. */
 static void test_limits_are_twins(void)
 {
-	for (int i = 0; KEY_LIMITS_MEMORY + i < KEY_GROUP_LIMITS_MEMORY; i++) {
-		const struct conf_key_info *a = info_of((size_t)(KEY_LIMITS_MEMORY + i));
-		const struct conf_key_info *b = info_of((size_t)(KEY_GROUP_LIMITS_MEMORY + i));
+	for (size_t i = KEY_LIMITS_MEMORY; i < KEY_GROUP_LIMITS_MEMORY; i++) {
+		const struct conf_key_info *a = info_of(i);
+		const struct conf_key_info *b =
+			info_of(i + KEY_GROUP_LIMITS_MEMORY - KEY_LIMITS_MEMORY);
 
 		is_str(a->name, b->name, "limits.%s: same name", a->name);
 		ok(a->type == b->type && a->min == b->min && a->max == b->max,
