@@ -153,9 +153,9 @@ static void test_suggestions(void)
 	is_str(conf_suggest_key("task", "comand", CONF_IN_TASK), "command", "comand");
 	is_str(conf_suggest_key("task", "comand", CONF_IN_GROUP), NULL,
 		"not where it cannot stand");
-	is_str(conf_suggest_key("hook x", "timout", CONF_IN_TASK), "timeout", "timout of a hook");
+	is_str(conf_suggest_key("hook x", "tmeout", CONF_IN_TASK), "timeout", "tmeout of a hook");
 	is_str(conf_suggest_key("task", "zzzzzz", CONF_IN_TASK), NULL, "nothing near");
-	is_str(conf_suggest_section("taks", CONF_IN_TASK), "task", "[taks]");
+	is_str(conf_suggest_section("tsak", CONF_IN_TASK), "task", "[tsak]");
 	is_str(conf_suggest_section("envv", CONF_IN_TASK), "env", "[envv]");
 	is_str(conf_suggest_section("hok 10-net", CONF_IN_TASK), "hook NAME", "[hok 10-net]");
 	is_str(conf_suggest_section("hok", CONF_IN_HOOK), "hook", "[hok] beside a hook");
