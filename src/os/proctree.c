@@ -471,8 +471,14 @@ int proctree_freeze(struct proctree *t, bool freeze)
 
 int proctree_kill(struct proctree *t, usec_t deadline)
 {
-	if (t->cgroup_fd >= 0)
-		return cgroup_kill(t->cgroup_fd, deadline);
+	if (t->cgroup_fd >= 0) {
+		int r = cgroup_kill(t->cgroup_fd, deadline);
+
+		/* SIGKILL ends frozen processes too, but the next one would not come to its exec.
+		 */
+		(void)cgroup_freeze(t->cgroup_fd, false);
+		return r;
+	}
 	if (!t->keeper || keeper_has_ended(t))
 		return 0;
 	return kill_below(t->keeper, deadline);
@@ -500,9 +506,12 @@ int proctree_wait_empty(struct proctree *t, usec_t deadline)
 
 int proctree_list(const struct proctree *t, pid_t *pids, size_t max)
 {
+	int n;
+
 	if (t->cgroup_fd >= 0)
 		return cgroup_list_pids(t->cgroup_fd, pids, max);
-	return t->keeper ? proc_descendants(t->keeper, pids, max) : 0;
+	n = t->keeper ? proc_descendants(t->keeper, pids, max) : 0;
+	return n > 0 && (size_t)n > max ? (int)max : n;
 }
 
 void proctree_done(struct proctree *t)
@@ -525,6 +534,8 @@ int proctree_kill_keeper(pid_t keeper, uint64_t start_ticks, usec_t deadline)
 
 	if (pidfd < 0)
 		return pidfd;
+	if (!proc_is_alive(keeper, start_ticks))
+		return -ESRCH;
 	r = kill_below(keeper, deadline);
 	if (r < 0 && r != -ETIMEDOUT)
 		return r;

@@ -68,7 +68,8 @@ int proctree_signal_all(struct proctree *t, int sig);
 int proctree_freeze(struct proctree *t, bool freeze);
 
 /* SIGKILL for all of it; repeated for what was born meanwhile, until none is left to signal (0) or
- * the deadline (-ETIMEDOUT). Does not wait for the last to be gone. */
+ * the deadline (-ETIMEDOUT). Does not wait for the last to be gone. A frozen tree is no
+ * longer frozen then. */
 int proctree_kill(struct proctree *t, usec_t deadline);
 /* 1: processes are left (zombies do not count), 0: none. */
 int proctree_populated(const struct proctree *t);

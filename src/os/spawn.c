@@ -94,7 +94,7 @@ struct child {
 	int report_fd; /* -1: through `report` in shared memory */
 	char oom_score_adj[16];
 	struct report {
-		int step;
+		int step;   /* SPAWN_OK: it has not begun */
 		int errnum; /* 0: none failed */
 	} report;
 };
@@ -281,10 +281,11 @@ IN_CHILD static int child_set_oom_score_adj(const char *text)
 	return 0;
 }
 
-/* Sets *step before each, and returns -errno of the one that failed. */
-IN_CHILD static int child_set_up(const struct child *c, int *step)
+/* Notes each step before it is done, and returns -errno of the one that failed. */
+IN_CHILD static int child_set_up(struct child *c)
 {
 	const struct spawn_spec *spec = c->spec;
+	int *step = &c->report.step;
 	static const unsigned long no_signals[_NSIG / 8 / sizeof(unsigned long) + 1];
 	int r;
 
@@ -353,15 +354,15 @@ IN_CHILD static int child_set_up(const struct child *c, int *step)
 	return -errno;
 }
 
+/* The report is in the parent's memory or, with a pipe, in a copy of it. */
 IN_CHILD static void child_main(void *arg)
 {
 	struct child *c = arg;
-	int step = SPAWN_OK;
-	int r = child_set_up(c, &step);
 
-	/* In the parent's memory, or in a copy of it. */
-	c->report.step = step;
-	c->report.errnum = -r;
+	c->report.step = SPAWN_CLONE;
+	if (c->report_fd >= 0)
+		(void)syscall(SYS_write, c->report_fd, &c->report, sizeof(c->report));
+	c->report.errnum = -child_set_up(c);
 	if (c->report_fd >= 0)
 		(void)syscall(SYS_write, c->report_fd, &c->report, sizeof(c->report));
 	for (;;)
@@ -459,7 +460,7 @@ static bool is_unsupported(long r)
 	return r == -ENOSYS || r == -EPERM || r == -EINVAL || r == -E2BIG || r == -EOPNOTSUPP;
 }
 
-static struct clone_args_v2 make_clone_args(const struct spawn_spec *spec, int *pidfd)
+static struct clone_args_v2 make_clone_args(const struct child *c, int *pidfd)
 {
 	struct clone_args_v2 args = {
 		.flags = CLONE_PIDFD | CLONE_CLEAR_SIGHAND,
@@ -467,9 +468,9 @@ static struct clone_args_v2 make_clone_args(const struct spawn_spec *spec, int *
 		.exit_signal = SIGCHLD,
 	};
 
-	if (spec->cgroup_fd >= 0) {
+	if (c->spec->cgroup_fd >= 0 && !c->attach) {
 		args.flags |= CLONE_INTO_CGROUP;
-		args.cgroup = (uint64_t)spec->cgroup_fd;
+		args.cgroup = (uint64_t)c->spec->cgroup_fd;
 	}
 	return args;
 }
@@ -477,7 +478,7 @@ static struct clone_args_v2 make_clone_args(const struct spawn_spec *spec, int *
 /* Our memory, and us asleep until it has executed or exited. The pid or -errno. */
 static long clone_shared(struct child *c, int *ret_pidfd)
 {
-	struct clone_args_v2 args = make_clone_args(c->spec, ret_pidfd);
+	struct clone_args_v2 args = make_clone_args(c, ret_pidfd);
 	void *stack = NULL;
 	int dumpable = -1;
 	long pid;
@@ -502,45 +503,25 @@ static long clone_shared(struct child *c, int *ret_pidfd)
 	return pid;
 }
 
-/* A copy of our memory; clone3 or, failing that, fork. The pid or -errno. */
+/* A copy of our memory, returning in the child as fork(2) does. The pid or -errno. */
 static long clone_copied(struct child *c, int *ret_pidfd)
 {
-	struct clone_args_v2 args = make_clone_args(c->spec, ret_pidfd);
-	long pid = -ENOSYS;
-	int fd;
+	struct clone_args_v2 args = make_clone_args(c, ret_pidfd);
+	long pid = syscall(SYS_clone3, &args, sizeof(args));
 
-	if (!force_fork) {
-		pid = syscall(SYS_clone3, &args, sizeof(args));
-		if (pid < 0) {
-			pid = -errno;
-			*ret_pidfd = -1;
-		}
+	if (pid < 0) {
+		pid = -errno;
+		*ret_pidfd = -1;
 	}
-	if (is_unsupported(pid)) {
-		c->attach = c->spec->cgroup_fd >= 0;
-		pid = fork();
-		if (pid < 0)
-			return -errno;
-		if (pid > 0) {
-			fd = proc_pidfd_open((pid_t)pid);
-			if (fd < 0) {
-				(void)kill((pid_t)pid, SIGKILL);
-				(void)waitpid((pid_t)pid, NULL, __WALL);
-				return fd;
-			}
-			*ret_pidfd = fd;
-		}
-	}
-	if (pid == 0)
-		child_main(c);
 	return pid;
 }
 
-/* The same with the report through a pipe. */
-static long spawn_copied(struct child *c, int *ret_pidfd)
+/* Runs the child in a copy of our memory, made by `clone`, with the report through a pipe. */
+static long run_copied(
+	struct child *c, int *ret_pidfd, long (*clone)(struct child *c, int *ret_pidfd))
 {
 	_cleanup_close_ int reader = -1, writer = -1, high = -1;
-	struct report report = {0};
+	struct report report;
 	int fds[2];
 	long pid;
 	int r;
@@ -555,14 +536,78 @@ static long spawn_copied(struct child *c, int *ret_pidfd)
 	if (high < 0)
 		return -errno;
 	c->report_fd = high;
-	pid = clone_copied(c, ret_pidfd);
+	pid = clone(c, ret_pidfd);
+	if (pid == 0)
+		child_main(c);
+	c->report_fd = -1;
 	if (pid < 0)
 		return pid;
 	writer = fd_close(writer);
 	high = fd_close(high);
-	/* The end without a report: exec has closed the child's. */
-	if (fd_read_full(reader, &report, sizeof(report)) == (ssize_t)sizeof(report))
+	/* The last one counts. The pipe ends when exec closes the child's. */
+	while (fd_read_full(reader, &report, sizeof(report)) == (ssize_t)sizeof(report))
 		c->report = report;
+	return pid;
+}
+
+static void reap_child(long pid)
+{
+	while (waitpid((pid_t)pid, NULL, __WALL) < 0 && errno == EINTR)
+		;
+}
+
+static long fork_with_pidfd(struct child *c, int *ret_pidfd)
+{
+	pid_t pid = fork();
+	int fd;
+
+	(void)c;
+	if (pid <= 0)
+		return pid < 0 ? -errno : 0;
+	fd = proc_pidfd_open(pid);
+	if (fd < 0) {
+		(void)kill(pid, SIGKILL);
+		reap_child(pid);
+		return fd;
+	}
+	*ret_pidfd = fd;
+	return pid;
+}
+
+static long run_by_clone3(struct child *c, int *ret_pidfd)
+{
+	long pid = clone_shared(c, ret_pidfd);
+
+	return is_unsupported(pid) ? run_copied(c, ret_pidfd, clone_copied) : pid;
+}
+
+/* The pid or -errno. */
+static long run_child(struct child *c, int *ret_pidfd)
+{
+	bool placed = c->spec->cgroup_fd >= 0;
+	long pid = -ENOSYS;
+
+	if (!force_fork) {
+		pid = run_by_clone3(c, ret_pidfd);
+		/*
+		 * Linux 6.14 and later kill a child at birth where CLONE_INTO_CGROUP leads to or
+		 * from a cgroup that cgroup.kill has ever been written to, as they compare the kill
+		 * counts of two different cgroups (seen with 6.18). Such a child goes there itself.
+		 */
+		if (placed && pid > 0 && c->report.step == SPAWN_OK) {
+			reap_child(pid);
+			*ret_pidfd = fd_close(*ret_pidfd);
+			pid = -EOPNOTSUPP;
+		}
+		if (placed && is_unsupported(pid)) {
+			c->attach = true;
+			pid = run_by_clone3(c, ret_pidfd);
+		}
+	}
+	if (is_unsupported(pid)) {
+		c->attach = placed;
+		pid = run_copied(c, ret_pidfd, fork_with_pidfd);
+	}
 	return pid;
 }
 
@@ -582,7 +627,7 @@ int spawn_process(const struct spawn_spec *spec, struct spawn_result *ret)
 	_cleanup_close_ int pidfd = -1;
 	sigset_t all, before;
 	int saved_errno = errno;
-	long pid = -ENOSYS;
+	long pid;
 
 	ret->failed_step = SPAWN_CLONE;
 	if (spec->set_oom_score_adj)
@@ -592,10 +637,7 @@ int spawn_process(const struct spawn_spec *spec, struct spawn_result *ret)
 	sigfillset(&all);
 	if (sigprocmask(SIG_SETMASK, &all, &before) < 0)
 		return -errno;
-	if (!force_fork)
-		pid = clone_shared(&c, &pidfd);
-	if (is_unsupported(pid))
-		pid = spawn_copied(&c, &pidfd);
+	pid = run_child(&c, &pidfd);
 	(void)sigprocmask(SIG_SETMASK, &before, NULL);
 	errno = saved_errno;
 
@@ -605,8 +647,7 @@ int spawn_process(const struct spawn_spec *spec, struct spawn_result *ret)
 		return (int)pid;
 	}
 	if (c.report.errnum) {
-		while (waitpid((pid_t)pid, NULL, __WALL) < 0 && errno == EINTR)
-			;
+		reap_child(pid);
 		errno = saved_errno;
 		ret->failed_step = (enum spawn_step)c.report.step;
 		return -c.report.errnum;
@@ -619,23 +660,8 @@ int spawn_process(const struct spawn_spec *spec, struct spawn_result *ret)
 
 pid_t spawn_fork(int *ret_pidfd)
 {
-	int pidfd;
-	pid_t pid;
-
 	(void)ignored_signals();
-	pid = fork();
-	if (pid < 0)
-		return -errno;
-	if (pid == 0)
-		return 0;
-	pidfd = proc_pidfd_open(pid);
-	if (pidfd < 0) {
-		(void)kill(pid, SIGKILL);
-		(void)waitpid(pid, NULL, __WALL);
-		return pidfd;
-	}
-	*ret_pidfd = pidfd;
-	return pid;
+	return (pid_t)fork_with_pidfd(NULL, ret_pidfd);
 }
 
 int spawn_close_others(int keep)

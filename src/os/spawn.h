@@ -16,6 +16,9 @@
  * Only for processes with one thread. Which signals are ignored is looked up at the first call:
  * after that the process may ignore none but SIGPIPE. An ignored SIGCHLD, inherited from a
  * careless parent, is set to its default there, as the kernel would reap our children (wait(2)).
+ *
+ * Needs pidfd_open (Linux 5.3). The caller sleeps until the child's exec, in state D with
+ * CLONE_VFORK: a child in a frozen cgroup makes it sleep until the cgroup is thawed.
  */
 
 #include "base/str.h"

@@ -1,5 +1,10 @@
 # One program a line, made of tests/unit/test-NAME.c, with its path as here.
 unit_tests = \
+	tests/unit/test-cred \
+	tests/unit/test-loop \
+	tests/unit/test-proc \
+	tests/unit/test-proctree \
+	tests/unit/test-spawn \
 	tests/unit/test-point \
 	tests/unit/test-rotate \
 	tests/unit/test-logfile \
@@ -23,4 +28,4 @@ unit_tests = \
 	tests/unit/test-mount \
 	tests/unit/test-cgroup
 
-noinst_HEADERS = tests/unit/cgtest.h
+noinst_HEADERS = tests/unit/cgtest.h tests/unit/helper.h tests/unit/refused.h
