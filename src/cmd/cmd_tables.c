@@ -13,7 +13,7 @@
  *	command		NAME SYNOPSIS SUMMARY
  *	option		COMMAND -LETTER --NAME ARGUMENT HELP	(COMMAND empty: of every command)
  *	key		SECTION NAME DEFAULT HELP
- *	point		NAME
+ *	point		NAME fatal/warning
  *	state		NAME
  *	variable	NAME	(of a hook's environment)
  *	path		NAME PATH	(built in)
@@ -58,7 +58,7 @@ static int run(struct cmd_context *ctx, void *data, int argc, char **argv)
 		printf("key\t%s\t%s\t%s\t%s\n", i->section, i->name, i->def ? i->def : "", i->help);
 	}
 	for (enum hook_point p = 0; p < POINT_COUNT; p++)
-		printf("point\t%s\n", point_name(p));
+		printf("point\t%s\t%s\n", point_name(p), point_is_fatal(p) ? "fatal" : "warning");
 	for (enum task_state s = 0; s < STATE_COUNT; s++)
 		printf("state\t%s\n", state_name(s));
 	for (const char *const *n = hook_env_names(); *n; n++)
