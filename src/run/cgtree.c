@@ -320,6 +320,8 @@ int cgtree_open_task(struct cgtree *t, const char *group, const char *id, struct
 {
 	int fd;
 
+	if (!t->on)
+		return 0;
 	fd = open_ours(t, t->parent_fd, group);
 	if (fd == -ENOENT)
 		return 0;
