@@ -226,7 +226,7 @@ int cred_lookup(const char *spec, char *const *extra, struct cred *ret, struct t
 
 	if (extra) {
 		for (; *extra; extra++) {
-			gid_t gid;
+			gid_t gid = (gid_t)-1;
 
 			r = lookup_group(*extra, &gid, err);
 			if (r < 0)

@@ -192,8 +192,10 @@ static int wait_events(struct loop *l, struct batch *b, usec_t timeout)
 	}
 	/* Rounded up, or the last part of a millisecond would be waited for in a busy loop. */
 	if (timeout != USEC_INFINITY)
-		timeout = MIN(usec_add(timeout, USEC_PER_MSEC - 1) / USEC_PER_MSEC, (usec_t)INT_MAX);
-	n = epoll_wait(l->epfd, b->events, EVENTS_MAX, timeout == USEC_INFINITY ? -1 : (int)timeout);
+		timeout =
+			MIN(usec_add(timeout, USEC_PER_MSEC - 1) / USEC_PER_MSEC, (usec_t)INT_MAX);
+	n = epoll_wait(
+		l->epfd, b->events, EVENTS_MAX, timeout == USEC_INFINITY ? -1 : (int)timeout);
 	return n < 0 ? -errno : n;
 }
 

@@ -226,9 +226,9 @@ static int keeper_watch(int channel, int signal_fd, pid_t main_pid, bool die_wit
 NORETURN static void keeper_main(int channel, const struct spawn_spec *spec)
 {
 	struct message m = {.kind = MESSAGE_STARTED, .step = SPAWN_CLONE};
-	struct spawn_result result;
+	struct spawn_result result = {.pid = 0};
 	sigset_t all, child;
-	int signal_fd, r;
+	int signal_fd = -1, r;
 
 	/* All that a stray group or terminal signal could do to it. */
 	sigfillset(&all);
@@ -237,7 +237,6 @@ NORETURN static void keeper_main(int channel, const struct spawn_spec *spec)
 	(void)prctl(PR_SET_NAME, "taskhook-keeper");
 	sigemptyset(&child);
 	sigaddset(&child, SIGCHLD);
-	signal_fd = -1;
 	r = prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0 ? -errno : 0;
 	if (r == 0) {
 		r = spawn_process(spec, &result);
@@ -317,7 +316,7 @@ static int start_keeper(
 		(void)close(ours);
 		keeper_main(theirs, spec);
 	}
-	theirs = fd_close(theirs);
+	fd_closep(&theirs);
 
 	n = receive_message(ours, &m, 0, &pidfd);
 	if (n <= 0 || m.errnum || pidfd < 0) {

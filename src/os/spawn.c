@@ -542,8 +542,8 @@ static long run_copied(
 	c->report_fd = -1;
 	if (pid < 0)
 		return pid;
-	writer = fd_close(writer);
-	high = fd_close(high);
+	fd_closep(&writer);
+	fd_closep(&high);
 	/* The last one counts. The pipe ends when exec closes the child's. */
 	while (fd_read_full(reader, &report, sizeof(report)) == (ssize_t)sizeof(report))
 		c->report = report;
@@ -732,10 +732,13 @@ int spawn_find_program(const char *name, const char *path_env, const char *cwd, 
 
 	if (!*name)
 		return -ENOENT;
-	if (!path_env)
-		path_env = standard = system_path();
+	if (!path_env) {
+		standard = system_path();
+		path_env = standard;
+	}
 	/* One empty directory, which stands for cwd. */
-	rest = dirs = xstrdup(strchr(name, '/') ? "" : path_env);
+	dirs = xstrdup(strchr(name, '/') ? "" : path_env);
+	rest = dirs;
 	while ((dir = strsep(&rest, ":"))) {
 		_cleanup_free_ char *path = join_program(dir, name, cwd);
 		int r = path ? check_program(path) : -errno;

@@ -23,7 +23,7 @@ int main(int argc, char **argv)
 	char *data = malloc(chunk + 1);
 
 	(void)alarm(60);
-	if (!data || chunk == 0)
+	if (!data)
 		return 1;
 	memset(data, 'x', chunk);
 	for (size_t i = 63; i < chunk; i += 64)

@@ -82,7 +82,7 @@ static inline char *helper_read(int fd, const char *stop)
 		if (n <= 0)
 			break;
 		strbuf_add(&text, buf, (size_t)n);
-		if (end && strstr(text.s, end))
+		if (end && strstr(strbuf_str(&text), end))
 			break;
 	}
 	return strbuf_steal(&text);
@@ -93,7 +93,7 @@ static inline char *helper_read(int fd, const char *stop)
 static inline char *helper_line(const char *text, const char *start)
 {
 	_cleanup_free_ char *from = xasprintf("\n%s", start);
-	const char *s = strstr(text, from);
+	const char *s = text ? strstr(text, from) : NULL;
 
 	if (!s)
 		return NULL;

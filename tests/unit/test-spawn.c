@@ -34,22 +34,23 @@ static int wait_status(const struct spawn_result *r)
 }
 
 /* Runs show-self as `spec` says, with fds[1] a pipe; what it printed. */
-static char *run_show_self(struct spawn_spec *spec, int *ret)
+static char *run_show_self(const struct spawn_spec *wanted, int *ret)
 {
 	char *argv[] = {show_self, NULL};
+	struct spawn_spec spec = *wanted;
 	struct spawn_result result;
 	int pipe_fds[2];
 	char *text;
 
 	if (fd_pipe(pipe_fds, 0) < 0)
 		bail("pipe: %s", strerror(errno));
-	spec->path = show_self;
-	if (!spec->argv)
-		spec->argv = argv;
-	if (!spec->envp)
-		spec->envp = no_env;
-	spec->fds[1] = pipe_fds[1];
-	*ret = spawn_process(spec, &result);
+	spec.path = show_self;
+	if (!spec.argv)
+		spec.argv = argv;
+	if (!spec.envp)
+		spec.envp = no_env;
+	spec.fds[1] = pipe_fds[1];
+	*ret = spawn_process(&spec, &result);
 	(void)close(pipe_fds[1]);
 	text = helper_read(pipe_fds[0], NULL);
 	(void)close(pipe_fds[0]);
@@ -345,6 +346,7 @@ static void test_death_of_parent(void)
 	(void)wait_child(pid);
 	/* The pipe ends when its only writer does. */
 	rest = helper_read(fds[0], NULL);
+	is_str(rest, "\n", "%s: nothing more is printed", way);
 	is_int(proc_is_alive((pid_t)helper_number(text, "pid "), 0), false,
 		"%s: it ends with its parent", way);
 	(void)close(fds[0]);
@@ -405,7 +407,7 @@ static void test_killed_cgroup(int base)
 	is_line(text, "cgroup ", path, "%s: in that one", way);
 	spec.path = "/nonexistent";
 	spec.argv = argv;
-	spec.fds[1] = -1;
+	spec.envp = no_env;
 	check_failure(&spec, -ENOENT, SPAWN_EXEC, "a missing program there");
 }
 
