@@ -9,6 +9,7 @@
 #include "base/suggest.h"
 #include "cmd/cmd_cleanup.h"
 #include "cmd/cmd_config.h"
+#include "cmd/cmd_hooks.h"
 #include "cmd/cmd_list.h"
 #include "cmd/cmd_run.h"
 #include "cmd/cmd_status.h"
@@ -37,6 +38,7 @@ const struct cmd *const cmd_table[] = {
 	&cmd_cleanup,
 	&cmd_list,
 	&cmd_status,
+	&cmd_hooks,
 	&cmd_config,
 	&cmd_help,
 	NULL,

@@ -359,11 +359,16 @@ static bool has_common(const struct strv *a, const struct strv *b)
 	return false;
 }
 
+static bool is_after_end(enum hook_point point)
+{
+	return point == POINT_POST_EXIT || point == POINT_POST_STOP || point == POINT_POST_CLEANUP;
+}
+
 void hook_decide(struct hook *h, enum hook_point point, const struct hook_context *ctx)
 {
 	const struct hook_settings *s = &h->settings;
 
-	if (h->verdict != HOOK_RUN)
+	if (h->verdict != HOOK_RUN || ctx->everywhere)
 		return;
 
 	if (s->operators.n > 0 &&
@@ -397,6 +402,8 @@ void hook_decide(struct hook *h, enum hook_point point, const struct hook_contex
 	case RUN_IF_FAILURE: {
 		const char *word = s->run_if == RUN_IF_SUCCESS ? "success" : "failure";
 
+		if (ctx->outcome_unknown && is_after_end(point))
+			break;
 		if (!ctx->has_ended)
 			decide_skip(h, xasprintf("run-if = %s; the task has not ended", word));
 		else if (ctx->succeeded != (s->run_if == RUN_IF_SUCCESS))

@@ -123,7 +123,10 @@ void hook_option_done(struct hook_option *o);
 struct hook_context {
 	const char *group;
 	const struct strv *node_roles;
-	bool has_ended; /* the task has ended or its start failed: run-if has an answer */
+	bool outcome_unknown; /* for listing ahead: run-if rules nothing out at points after the end
+			       */
+	bool everywhere;      /* settings do not matter: for `hooks check` */
+	bool has_ended;	      /* the task has ended or its start failed: run-if has an answer */
 	bool succeeded;
 };
 

@@ -22,6 +22,8 @@ th_run_SOURCES = \
 	src/run/hookresult.h \
 	src/run/hookrun.c \
 	src/run/hookrun.h \
+	src/run/hooktry.c \
+	src/run/hooktry.h \
 	src/run/janitor.c \
 	src/run/janitor.h \
 	src/run/launch.c \
