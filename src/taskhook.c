@@ -1,8 +1,8 @@
 #include "config.h"
 
-#include "cmd/cmd.h"
+#include "cmd/dispatch.h"
 
 int main(int argc, char **argv)
 {
-	return cmd_main(argc, argv);
+	return dispatch_main(argc, argv);
 }

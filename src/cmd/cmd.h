@@ -5,7 +5,7 @@
  * Commands as tables: a row for each command, a table for each group of options. Parsing, help,
  * completion and the test of the man pages read them; nothing is listed twice.
  *
- * A command is one file that exports one `const struct cmd cmd_NAME`, and a row in cmd.c.
+ * A command is one file that exports one `const struct cmd cmd_NAME`, and a row in dispatch.c.
  */
 
 #include "base/error.h"
@@ -16,6 +16,9 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+struct cmd;
+struct cmd_option;
+
 struct cmd_context {
 	const char *arg_root, *arg_config; /* --root, --config; NULL */
 	bool arg_quiet;
@@ -23,6 +26,10 @@ struct cmd_context {
 	struct layout layout; /* complete once cmd_load() has been called */
 	struct conf *conf;
 	const char *program; /* absolute path of this program */
+	/* The tables that the help prints: all commands, NULL-terminated, and the options of every
+	 * command. */
+	const struct cmd *const *commands;
+	const struct cmd_option *global_options;
 };
 
 struct cmd_option {
@@ -50,15 +57,6 @@ struct cmd {
 	const struct cmd *const *subcommands; /* NULL-terminated; then run is NULL */
 };
 
-/* All commands, in the order of the help; NULL-terminated. */
-extern const struct cmd *const cmd_table[];
-
-/* Options before the command, and in every command: --root --config -q -v -h -V. */
-extern const struct cmd_option cmd_global_options[];
-
-/* Finds the command, parses its options and runs it; the exit status. */
-int cmd_main(int argc, char **argv);
-
 /* Reads the configuration and completes ctx->layout and ctx->conf. For all commands but help. 0, or
  * -errno with err. */
 int cmd_load(struct cmd_context *ctx, struct th_err *err);
@@ -72,6 +70,8 @@ int cmd_finish(int status);
 
 /* For usage errors in run(): "taskhook: TEXT", then "try 'taskhook NAME --help'". EXIT_USAGE. */
 int cmd_usage(const struct cmd *cmd, const char *fmt, ...) PRINTF_ATTR(2, 3);
+/* The second line alone; NULL: of all commands. */
+void cmd_say_try(const struct cmd *cmd);
 
 /* "GROUP/ID", or "ID" where that is unique among the records. The caller frees both. EXIT_USAGE
  * where there is none or several (they are named). */

@@ -46,12 +46,11 @@ static void print_commands(const struct cmd *const *table)
 
 static int run(struct cmd_context *ctx, void *data, int argc, char **argv)
 {
-	(void)ctx;
 	(void)data;
 	(void)argc;
 	(void)argv;
-	print_options("", cmd_global_options);
-	print_commands(cmd_table);
+	print_options("", ctx->global_options);
+	print_commands(ctx->commands);
 	for (enum conf_key k = 0; k < CONF_KEY_COUNT; k++) {
 		const struct conf_key_info *i = conf_key_info(k);
 

@@ -15,6 +15,8 @@ th_cmd_SOURCES = \
 	src/cmd/cmd_status.h \
 	src/cmd/cmd_tables.c \
 	src/cmd/cmd_tables.h \
+	src/cmd/dispatch.c \
+	src/cmd/dispatch.h \
 	src/cmd/task_options.c \
 	src/cmd/task_options.h \
 	src/cmd/task_view.c \
