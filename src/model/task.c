@@ -385,7 +385,6 @@ static int resolve_hooks(
 	t->hooks_timeout = conf_duration(c, KEY_HOOKS_TIMEOUT);
 	t->hooks_kill_after = conf_duration(c, KEY_HOOKS_KILL_AFTER);
 	t->hooks_total_timeout = conf_duration(c, KEY_HOOKS_TOTAL_TIMEOUT);
-	t->conf = c;
 
 	t->hook_options = xcalloc(MAX(args->n_hook_options, (size_t)1), sizeof(*t->hook_options));
 	for (size_t i = 0; i < args->n_hook_options; i++) {

@@ -81,7 +81,6 @@ struct task {
 	struct task_hook
 		*file_hooks; /* [hook NAME], by name, byte-wise; after reading a record too */
 	size_t n_file_hooks;
-	const struct conf *conf; /* for hook defaults; not owned; NULL after reading a record */
 	/* cgroup */
 	enum cgroup_mode cgroup_mode;
 	char *cgroup_parent; /* "auto" or a path */
@@ -101,8 +100,8 @@ struct task_args {
 	char **environ;		      /* the caller's */
 };
 
-/* Resolves. Errors are EXIT_CONFIG or EXIT_USAGE with FILE:LINE where there is one. `c` must
- * outlive the task. */
+/* Resolves. Errors are EXIT_CONFIG or EXIT_USAGE with FILE:LINE where there is one. The
+ * task holds copies of all that it needs. */
 int task_resolve(const struct conf *c, const struct task_args *args, const struct layout *l,
 	struct task **ret, struct th_err *err);
 /* A stand-in for all tasks of a group: its hooks, cgroup and log settings, with an empty id and the

@@ -16,4 +16,6 @@ th_os_SOURCES = \
 	src/os/proctree.c \
 	src/os/proctree.h \
 	src/os/spawn.c \
-	src/os/spawn.h
+	src/os/spawn.h \
+	src/os/trim.c \
+	src/os/trim.h

@@ -430,16 +430,17 @@ static long clone_on_stack(struct clone_args_v2 *args, size_t size, void (*fn)(v
 }
 #endif
 
-/* The lower end of the child's stack, mapped once: the parent sleeps until the child has left it.
- * NULL where there is no memory. */
+/* The lower end of the child's stack, mapped once: the parent sleeps until the child has left it. */
+static void *stack_base;
+
+/* NULL where there is no memory. */
 static void *child_stack(void)
 {
-	static void *stack;
 	size_t guard;
 	char *p;
 
-	if (stack)
-		return stack;
+	if (stack_base)
+		return stack_base;
 	guard = (size_t)sysconf(_SC_PAGESIZE);
 	p = mmap(NULL, guard + STACK_SIZE, PROT_READ | PROT_WRITE,
 		MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
@@ -449,8 +450,14 @@ static void *child_stack(void)
 		(void)munmap(p, guard + STACK_SIZE);
 		return NULL;
 	}
-	stack = p + guard;
-	return stack;
+	stack_base = p + guard;
+	return stack_base;
+}
+
+void spawn_trim(void)
+{
+	if (stack_base)
+		(void)madvise(stack_base, STACK_SIZE, MADV_DONTNEED);
 }
 
 /* Errors of clone3 that say: not with this kernel (E2BIG, EINVAL: older than the flags), filter or

@@ -108,4 +108,8 @@ char *spawn_explain_exec(const char *path, int errnum);
 void spawn_force_fork(bool on);
 void spawn_force_copy(bool on);
 
+/* Gives back the memory that the last start has touched; the next start takes it again. For
+ * processes that sleep long. */
+void spawn_trim(void);
+
 #endif

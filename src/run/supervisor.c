@@ -10,6 +10,7 @@
 #include "base/path.h"
 #include "base/rmtree.h"
 #include "os/proc.h"
+#include "os/trim.h"
 #include "run/context.h"
 #include "run/deploy.h"
 #include "run/launch.h"
@@ -32,6 +33,8 @@
 /* How often `--if-running=wait` looks, and how long `replace` gives the other one beyond what it
  * may need itself. */
 #define WAIT_POLL_USEC (50 * USEC_PER_MSEC)
+
+#define TRIM_AFTER USEC_PER_SEC
 
 /* A removed RUN/GROUP/ID between our mkdir and our lock: try anew. */
 #define OPEN_TRIES 16
@@ -145,10 +148,18 @@ static void warn_from_hook(void *arg, const char *text)
 	context_warn(arg, "%s", text);
 }
 
+/* trim_memory() drops it while the task runs. */
+static void complete_record(struct context *c)
+{
+	if (!c->record.task)
+		c->record.task = task_to_json(c->task);
+}
+
 static json_t *record_for_hook(void *arg)
 {
 	struct context *c = arg;
 
+	complete_record(c);
 	return record_to_json(&c->record);
 }
 
@@ -271,6 +282,7 @@ static int write_record(struct context *c, struct th_err *err)
 		return 0;
 	if (c->hooks.message)
 		str_replace(&c->record.message, c->hooks.message);
+	complete_record(c);
 	json_decref(c->record.hook_state);
 	c->record.hook_state = json_incref(c->hooks.state);
 	return record_write(c->records_fd, &c->record, err);
@@ -416,11 +428,27 @@ static enum task_event do_post_starting(struct context *c)
 	return c->requests.stop ? EVENT_STOP : EVENT_OK;
 }
 
+/* A supervisor sleeps for as long as its task lives, and thousands of them do: what the start
+ * needed is given back. Not at once, as most tasks are over before it would pay. */
+static void trim_memory(void *arg)
+{
+	struct context *c = arg;
+
+	c->hooks.cache = hook_cache_free(c->hooks.cache);
+	json_decref(c->record.task);
+	c->record.task = NULL;
+	trim_unused_memory();
+}
+
 static enum task_event do_running(struct context *c)
 {
+	struct loop_timer trim = {.active = false};
+
+	loop_set_timer(c->loop, &trim, c->launched_at + TRIM_AFTER, trim_memory, c);
 	while (!c->exited && !c->requests.stop)
 		if (loop_run(c->loop, USEC_INFINITY) < 0)
-			return EVENT_STOP;
+			break;
+	loop_clear_timer(c->loop, &trim);
 	return c->exited ? EVENT_EXITED : EVENT_STOP;
 }
 
