@@ -484,6 +484,8 @@ static int write_hook(const char *path, const char *dir, const char *text, struc
 			err, EXIT_CANTCREAT, -dirfd, "cannot make '%s': %s", dir, strerror(-dirfd));
 	fd = openat(dirfd, path_basename(path),
 		O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0700);
+	if (fd < 0 && errno == EEXIST)
+		return err_set(err, EXIT_CANTCREAT, EEXIST, "'%s' exists already", path);
 	if (fd < 0)
 		return err_set(err, EXIT_CANTCREAT, errno, "cannot make '%s': %m", path);
 	r = fd_write_all(fd, text, strlen(text));

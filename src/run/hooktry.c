@@ -33,6 +33,7 @@ try {
 	struct hook_session session;
 	struct record record;
 	bool interrupt;
+	int signal; /* that interrupted */
 };
 
 /* ---- a place of its own -----------------------------------------------------------------------
@@ -117,8 +118,8 @@ static void on_signal(void *arg, const struct signalfd_siginfo *si)
 {
 	struct try *t = arg;
 
-	(void)si;
 	t->interrupt = true;
+	t->signal = (int)si->ssi_signo;
 }
 
 static int watch_signals(struct try *t, struct th_err *err)
@@ -312,10 +313,10 @@ static int check_only(struct try *t, enum hook_point point, const char *only, st
 	return r;
 }
 
-static int status_of(enum hook_point point, const struct point_result *p)
+static int status_of(const struct try *t, enum hook_point point, const struct point_result *p)
 {
 	if (p->interrupted)
-		return EXIT_SIGNAL_BASE + SIGINT;
+		return EXIT_SIGNAL_BASE + t->signal;
 	if (p->fatal) {
 		log_error("%s/%s: %s", point_name(point), p->hook, p->reason);
 		return p->timed_out ? EXIT_HOOK_TIMEOUT : EXIT_HOOK_FAILED;
@@ -344,7 +345,7 @@ int hooktry_run(const struct layout *layout, const struct task *task, enum hook_
 	if (r == 0)
 		r = hook_session_point(&t.session, point, &result, err);
 	if (r == 0) {
-		r = status_of(point, &result);
+		r = status_of(&t, point, &result);
 		for (size_t i = 0; i < t.session.task_env.n; i++)
 			puts(t.session.task_env.v[i]);
 		if (t.session.message)
