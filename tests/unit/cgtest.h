@@ -21,6 +21,7 @@
 #include "os/cgroup.h"
 #include "tests/unit/tap.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -71,11 +72,60 @@ static inline int cgtest_make_base(int *ret_parent, char **ret_name)
 	return fd;
 }
 
+/* Removes what it can of a cgroup of the working directory and of those inside, by names alone, as
+ * the tree may be deeper than a path can tell. */
+static inline void cgtest_remove_tree(const char *name)
+{
+	struct dirent *e;
+	DIR *d;
+
+	if (chdir(name) < 0)
+		return;
+	d = opendir(".");
+	while (d && (e = readdir(d)))
+		if (e->d_type == DT_DIR && strcmp(e->d_name, ".") != 0 &&
+			strcmp(e->d_name, "..") != 0)
+			cgtest_remove_tree(e->d_name);
+	if (d)
+		(void)closedir(d);
+	if (chdir("..") == 0)
+		(void)rmdir(name);
+}
+
+/* With what is being tested, and if that fails without it. */
+static inline void cgtest_remove_base(int parent, int base, const char *name)
+{
+	usec_t until = cgtest_in(10 * USEC_PER_SEC);
+
+	cgroup_force_old(false);
+	(void)cgroup_freeze(base, false);
+	(void)cgroup_kill(base, until);
+	if (cgroup_remove_tree(parent, name, NULL, cgtest_in(2 * USEC_PER_SEC)) < 0)
+		diag("the cgroup '%s' is removed by other means", name);
+	while (faccessat(parent, name, F_OK, 0) == 0 && clock_monotonic_usec() < until) {
+		if (fchdir(parent) == 0)
+			cgtest_remove_tree(name);
+		(void)nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+	}
+	if (faccessat(parent, name, F_OK, 0) == 0)
+		bail("cannot remove cgroup '%s'", name);
+}
+
+static volatile pid_t cgtest_checks; /* the process that runs the checks */
+
+/* A driver that loses patience ends the checks, not the cleaning up. */
+static inline void cgtest_on_signal(int sig)
+{
+	(void)sig;
+	if (cgtest_checks > 0)
+		(void)kill(cgtest_checks, SIGKILL);
+}
+
 static inline int cgtest_main(void (*run_checks)(int base))
 {
 	_cleanup_close_ int parent = -1, base = -1;
 	_cleanup_free_ char *name = NULL;
-	int status, r;
+	int status;
 	pid_t pid;
 
 	base = cgtest_make_base(&parent, &name);
@@ -83,6 +133,12 @@ static inline int cgtest_main(void (*run_checks)(int base))
 	pid = fork();
 	if (pid < 0)
 		bail("fork: %s", strerror(errno));
+	if (pid > 0) {
+		cgtest_checks = pid;
+		(void)signal(SIGTERM, cgtest_on_signal);
+		(void)signal(SIGINT, cgtest_on_signal);
+		(void)signal(SIGHUP, cgtest_on_signal);
+	}
 	if (pid == 0) {
 		run_checks(base);
 		status = done_testing();
@@ -93,13 +149,8 @@ static inline int cgtest_main(void (*run_checks)(int base))
 	}
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
-	if (base >= 0) {
-		(void)cgroup_freeze(base, false);
-		(void)cgroup_kill(base, cgtest_in(5 * USEC_PER_SEC));
-		r = cgroup_remove_tree(parent, name, NULL, cgtest_in(10 * USEC_PER_SEC));
-		if (r < 0)
-			bail("cannot remove cgroup '%s': %s", name, strerror(-r));
-	}
+	if (base >= 0)
+		cgtest_remove_base(parent, base, name);
 	free(cgtest_why);
 	free(cgtest_path);
 	if (WIFSIGNALED(status))

@@ -116,6 +116,7 @@ static void test_equal(void)
 	check_cpus("0-3", "0-2,2-3", true);
 	check_cpus("0-3", "0-4", false);
 	check_cpus("63", "64", false);
+	check_cpus("0-63,100", "0-63,101", false);
 	check_cpus("0-8191", "0-4095,4096-8191", true);
 	check_cpus("0-8192", "0-8191", false);
 	check_cpus("x", "x", true);

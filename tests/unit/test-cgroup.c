@@ -5,6 +5,7 @@
 #include "base/fileio.h"
 #include "base/str.h"
 #include "tests/unit/cgtest.h"
+#include "tests/unit/tempdir.h"
 
 #include <poll.h>
 #include <sys/mman.h>
@@ -405,6 +406,9 @@ static void test_freeze(int base)
 		is_int(cgroup_kill(a, cgtest_in(5 * USEC_PER_SEC)), 0, "%s", how);
 		is_int(WTERMSIG(cgtest_reap(pid, false)), SIGKILL, "%s ends a frozen process", how);
 		is_int(cgroup_wait_empty(a, cgtest_in(5 * USEC_PER_SEC)), 0, "nothing is left");
+		if (old)
+			ok(cgtest_wait_for(!is_frozen(a)),
+				"it is thawed, fit for the next process");
 		is_int(cgroup_freeze(a, false), 0, "thaw");
 	}
 	cgroup_force_old(false);
@@ -615,6 +619,44 @@ static void test_remove_against(int base)
 	is_int(removed(base, "a"), 0, "and succeeds when that one has gone");
 }
 
+/* What is mounted on a nested cgroup is not entered. */
+static void test_remove_mount(int base)
+{
+	_cleanup_close_ int a = make(base, "a");
+	pid_t pid;
+	int status;
+
+	if (mkdirat(a, "b", 0755) < 0)
+		bail("mkdir: %s", strerror(errno));
+	tempdir_make();
+	tempdir_mkdir("outside");
+	tempdir_mkdir("outside/empty");
+	fflush(stdout);
+	pid = fork();
+	if (pid == 0) {
+		_cleanup_free_ char *root = NULL, *path = NULL, *target = NULL;
+		_cleanup_close_ int inside = -1;
+
+		/* What is open already does not see mounts of the new namespace. */
+		if (cgroup_find_mount(&root) < 0)
+			_exit(77);
+		path = xasprintf("%s/%s", root, cgtest_path);
+		target = xasprintf("%s/a/b", path);
+		if (!tempdir_private_mounts() ||
+			mount(tempdir_path("outside"), target, NULL, MS_BIND, NULL) < 0)
+			_exit(77);
+		inside = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		_exit(cgroup_remove_tree(inside, "a", CGTEST_MARK, 0) == -EXDEV ? 0 : 1);
+	}
+	status = cgtest_reap(pid, false);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+		skip(1, "needs root and a mount namespace");
+	else
+		is_int(status, 0, "a mount inside is told");
+	ok(tempdir_has("outside/empty"), "what is mounted is left alone");
+	is_int(removed(base, "a"), 0, "without it, removed");
+}
+
 static void run_checks(int base)
 {
 	test_text();
@@ -642,6 +684,7 @@ static void run_checks(int base)
 	test_remove_threaded(base);
 	test_remove(base);
 	test_remove_against(base);
+	test_remove_mount(base);
 }
 
 int main(void)

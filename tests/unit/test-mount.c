@@ -99,14 +99,15 @@ static void test_below(void)
 	tempdir_mkdir("source/in");
 	tempdir_mkdir("d");
 	tempdir_mkdir("d/a b\nc");
+	tempdir_mkdir("d/a b\nc/in");
 	tempdir_mkdir("dd");
+	/* The outer is mounted above the inner, which it hides; then there is another inner. */
+	tempdir_bind("source", "d/a b\nc/in");
 	tempdir_bind("source", "d/a b\nc");
 	tempdir_bind("source", "d/a b\nc/in");
 	tempdir_bind("source", "dd");
-	/* A second mount at the same place, and one above an older one. */
-	tempdir_bind("source", "d/a b\nc/in");
 	strv_add(&found, "first");
-	is_int(mount_list_below(tempdir_path("d"), &found), 0, "two mounts, one inside the other");
+	is_int(mount_list_below(tempdir_path("d"), &found), 0, "mounts inside each other");
 	is_uint(found.n, 3, "each once, the other directory's not");
 	is_str(found.v[0], "first", "what was there stays");
 	is_str(found.v[1], tempdir_path("d/a b\nc"), "the outer, its blanks as they are");
