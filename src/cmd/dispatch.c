@@ -12,6 +12,7 @@
 #include "cmd/cmd_config.h"
 #include "cmd/cmd_hooks.h"
 #include "cmd/cmd_list.h"
+#include "cmd/cmd_logs.h"
 #include "cmd/cmd_run.h"
 #include "cmd/cmd_status.h"
 #include "cmd/cmd_tables.h"
@@ -37,6 +38,7 @@ static const struct cmd *const cmd_table[] = {
 	&cmd_cleanup,
 	&cmd_list,
 	&cmd_status,
+	&cmd_logs,
 	&cmd_hooks,
 	&cmd_config,
 	&cmd_help,

@@ -1,4 +1,6 @@
 th_cmd_SOURCES = \
+	src/cmd/cmd_logs.h \
+	src/cmd/cmd_logs.c \
 	src/cmd/cmd.c \
 	src/cmd/cmd.h \
 	src/cmd/cmd_cleanup.c \

@@ -34,6 +34,10 @@ th_run_SOURCES = \
 	src/run/logfile.h \
 	src/run/logpump.c \
 	src/run/logpump.h \
+	src/run/logread.c \
+	src/run/logread.h \
+	src/run/logruns.c \
+	src/run/logruns.h \
 	src/run/plan.c \
 	src/run/plan.h \
 	src/run/reentry.c \

@@ -1,5 +1,6 @@
 # One program a line, made of tests/unit/test-NAME.c, with its path as here.
 unit_tests = \
+	tests/unit/test-logruns \
 	tests/unit/test-cred \
 	tests/unit/test-loop \
 	tests/unit/test-proc \

@@ -1,0 +1,278 @@
+#include "config.h"
+
+#include "run/logread.h"
+
+#include "base/alloc.h"
+#include "base/fd.h"
+#include "base/macro.h"
+#include "model/rotate.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define BLOCK ((size_t)64 * 1024)
+
+struct part {
+	int fd;
+	struct logplace place; /* offset: its size when it was opened */
+	uint64_t begin;	       /* in the text */
+};
+
+struct logread {
+	char *name;
+	struct part *v; /* oldest first */
+	size_t n, cap;
+	uint64_t size;
+};
+
+/* ---- opening -------------------------------------------------------------------------------- */
+
+static int compare_indexes(const void *a, const void *b)
+{
+	int x = *(const int *)a, y = *(const int *)b;
+
+	return (x > y) - (x < y);
+}
+
+static int list_indexes(int dirfd, const char *name, int **ret, size_t *ret_n)
+{
+	_cleanup_close_ int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_free_ int *v = NULL;
+	size_t n = 0, cap = 0;
+	DIR *dir;
+	int r;
+
+	if (fd < 0)
+		return -errno;
+	dir = fdopendir(fd);
+	if (!dir)
+		return -errno;
+	fd = -1; /* the stream's */
+	for (;;) {
+		const struct dirent *e;
+		int index;
+
+		errno = 0;
+		e = readdir(dir);
+		if (!e)
+			break;
+		index = rotate_index(name, e->d_name);
+		if (index < 0)
+			continue;
+		if (n == cap) {
+			cap = MAX(cap * 2, (size_t)16);
+			v = xreallocarray(v, cap, sizeof(*v));
+		}
+		v[n++] = index;
+	}
+	r = -errno;
+	(void)closedir(dir);
+	if (r < 0)
+		return r;
+	if (n > 0)
+		qsort(v, n, sizeof(*v), compare_indexes);
+	*ret = TAKE_PTR(v);
+	*ret_n = n;
+	return 0;
+}
+
+static void add_part(struct logread *r, int fd, const struct logplace *place)
+{
+	if (r->n == r->cap) {
+		r->cap = MAX(r->cap * 2, (size_t)16);
+		r->v = xreallocarray(r->v, r->cap, sizeof(*r->v));
+	}
+	r->v[r->n++] = (struct part){.fd = fd, .place = *place};
+}
+
+/* Adds the file unless it is one already there: a rotation in between has moved it one up. */
+static int open_part(struct logread *r, int dirfd, int index)
+{
+	_cleanup_free_ char *name = rotate_name(r->name, (unsigned)index);
+	_cleanup_close_ int fd = -1;
+	struct logplace place;
+	struct stat st;
+	int e;
+
+	fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT || errno == ELOOP || errno == ENXIO ? 0 : -errno;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return 0;
+	e = logplace_of_fd(fd, &place);
+	if (e < 0)
+		return e;
+	for (size_t i = 0; i < r->n; i++)
+		if (logplace_same_file(&r->v[i].place, &place))
+			return 0;
+	add_part(r, TAKE_FD(fd), &place);
+	return 0;
+}
+
+int logread_open(int dirfd, const char *name, struct logread **ret, struct th_err *err)
+{
+	_cleanup_logread_ struct logread *r = xcalloc(1, sizeof(*r));
+	_cleanup_free_ int *indexes = NULL;
+	size_t n = 0;
+	int e;
+
+	r->name = xstrdup(name);
+	e = list_indexes(dirfd, name, &indexes, &n);
+	/* Newest first: what a rotation moves away meanwhile is met again under its next name,
+	 * while the other way round it would be missed. */
+	for (size_t i = 0; e == 0 && i < n; i++)
+		e = open_part(r, dirfd, indexes[i]);
+	if (e < 0)
+		return err_set(err, e == -EACCES ? EXIT_NOPERM : EXIT_INTERNAL, -e,
+			"cannot read log '%s': %s", name, strerror(-e));
+	for (size_t i = 0; i < r->n / 2; i++) {
+		struct part swap = r->v[i];
+
+		r->v[i] = r->v[r->n - 1 - i];
+		r->v[r->n - 1 - i] = swap;
+	}
+	for (size_t i = 0; i < r->n; i++) {
+		r->v[i].begin = r->size;
+		r->size += r->v[i].place.offset;
+	}
+	*ret = TAKE_PTR(r);
+	return 0;
+}
+
+struct logread *logread_free(struct logread *r)
+{
+	if (!r)
+		return NULL;
+	for (size_t i = 0; i < r->n; i++)
+		fd_close(r->v[i].fd);
+	free(r->v);
+	free(r->name);
+	free(r);
+	return NULL;
+}
+
+uint64_t logread_size(const struct logread *r)
+{
+	return r->size;
+}
+
+/* ---- runs ----------------------------------------------------------------------------------- */
+
+/* Where run `index` begins; 0 and false where that file is gone. */
+static bool find_begin(
+	const struct logread *r, const struct logruns *runs, ssize_t index, uint64_t *ret)
+{
+	const struct logplace *place = NULL;
+
+	*ret = 0;
+	if (index < 0)
+		return true;
+	for (size_t i = 0; i < LOGRUNS_STREAMS; i++)
+		if (strcmp(logruns_streams[i], r->name) == 0)
+			place = &runs->v[index].place[i];
+	if (!place || place->none)
+		return true;
+	for (size_t i = 0; i < r->n; i++)
+		if (logplace_same_file(&r->v[i].place, place)) {
+			*ret = r->v[i].begin + MIN(place->offset, r->v[i].place.offset);
+			return true;
+		}
+	return false;
+}
+
+bool logread_find_run(const struct logread *r, const struct logruns *runs, ssize_t index,
+	uint64_t *ret_from, uint64_t *ret_to)
+{
+	bool found = find_begin(r, runs, index, ret_from);
+
+	*ret_to = r->size;
+	if (index + 1 < (ssize_t)runs->n)
+		(void)find_begin(r, runs, index + 1, ret_to);
+	/* Files that were put there by hand may be out of order. */
+	*ret_from = MIN(*ret_from, *ret_to);
+	return found;
+}
+
+/* ---- reading -------------------------------------------------------------------------------- */
+
+/* Reads up to n bytes from `at`, within one file; 0 where that was cut short since. */
+static ssize_t read_at(const struct logread *r, uint64_t at, char *buf, size_t n)
+{
+	for (size_t i = r->n; i-- > 0;) {
+		const struct part *p = &r->v[i];
+		ssize_t got;
+
+		if (at < p->begin)
+			continue;
+		n = (size_t)MIN((uint64_t)n, p->begin + p->place.offset - at);
+		got = pread(p->fd, buf, n, (off_t)(at - p->begin));
+		return got < 0 ? -errno : got;
+	}
+	return 0;
+}
+
+static const struct part *part_at(const struct logread *r, uint64_t at)
+{
+	for (size_t i = r->n; i-- > 0;)
+		if (at >= r->v[i].begin)
+			return &r->v[i];
+	return NULL;
+}
+
+uint64_t logread_tail(struct logread *r, uint64_t from, uint64_t to, uint64_t lines)
+{
+	_cleanup_free_ char *buf = xmalloc(BLOCK);
+	uint64_t at = to;
+	bool last = true; /* the newline at the very end ends a line rather than beginning one */
+
+	if (lines == 0)
+		return to;
+	while (at > from) {
+		const struct part *p = part_at(r, at - 1);
+		uint64_t begin = MAX(from, p ? p->begin : 0);
+		size_t n = (size_t)MIN(at - begin, (uint64_t)BLOCK);
+		ssize_t got = read_at(r, at - n, buf, n);
+
+		for (size_t i = got > 0 ? (size_t)got : 0; i-- > 0;) {
+			if (buf[i] == '\n' && !last && --lines == 0)
+				return at - n + i + 1;
+			last = false;
+		}
+		at -= n;
+	}
+	return from;
+}
+
+int logread_copy(struct logread *r, uint64_t from, uint64_t to, int fd, struct th_err *err)
+{
+	_cleanup_free_ char *buf = xmalloc(BLOCK);
+
+	while (from < to) {
+		ssize_t n = read_at(r, from, buf, (size_t)MIN(to - from, (uint64_t)BLOCK));
+		int e;
+
+		if (n < 0)
+			return err_set(err, EXIT_INTERNAL, (int)-n, "cannot read log '%s': %s",
+				r->name, strerror((int)-n));
+		if (n == 0) {
+			/* Somebody has emptied this file meanwhile: on with the next. */
+			const struct part *p = part_at(r, from);
+
+			if (!p || p->begin + p->place.offset <= from)
+				return 0;
+			from = p->begin + p->place.offset;
+			continue;
+		}
+		e = fd_write_all(fd, buf, (size_t)n);
+		if (e < 0)
+			return e;
+		from += (uint64_t)n;
+	}
+	return 0;
+}
