@@ -1,5 +1,5 @@
 /*
- * Times commands against each other: rounds N [-i] , NAME COMMAND [ARG...] [, NAME COMMAND
+ * Times commands against each other: rounds N :: NAME COMMAND [ARG...] [:: NAME COMMAND
  * [ARG...]]...
  *
  * In each of N rounds every command is run once, one after the other, so that what disturbs the
@@ -88,7 +88,7 @@ int main(int argc, char **argv)
 	int n = 0, rounds = argc > 1 ? atoi(argv[1]) : 0;
 
 	for (int i = 2; i < argc; i++) {
-		if (strcmp(argv[i], ",") != 0)
+		if (strcmp(argv[i], "::") != 0)
 			continue;
 		argv[i] = NULL;
 		if (i + 2 >= argc || n == COMMANDS_MAX)
@@ -101,7 +101,7 @@ int main(int argc, char **argv)
 	}
 	if (rounds < 1 || n == 0) {
 		fprintf(stderr,
-			"usage: rounds N , NAME COMMAND [ARG...] [, NAME COMMAND [ARG...]]...\n");
+			"usage: rounds N :: NAME COMMAND [ARG...] [:: NAME COMMAND [ARG...]]...\n");
 		return 64;
 	}
 	posix_spawn_file_actions_init(&quiet);

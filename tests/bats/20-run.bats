@@ -1,0 +1,233 @@
+#!/usr/bin/env bats
+# run: the life of one task, its process, and what is left of it.
+# shellcheck disable=SC2016 # tasks expand their variables themselves
+# shellcheck disable=SC2154 # set by run and by lib/tasks.bash
+
+bats_require_minimum_version 1.8.0
+load lib/tasks
+
+setup() { tasks_setup; }
+teardown() { tasks_teardown; }
+
+@test "output, exit status and a clean host" {
+	run -3 --separate-stderr th run -g "$group" -i a -- sh -c 'echo out; echo err >&2; exit 3'
+	[ "$output" = out ]
+	[ "$stderr" = err ]
+	[ "$(cat "$state/tasks/$group/a/logs/stdout.log")" = out ]
+	[ "$(cat "$state/tasks/$group/a/logs/stderr.log")" = err ]
+	assert_clean
+	# all that is left of the directory is its logs
+	[ "$(ls -A "$state/tasks/$group/a")" = logs ]
+}
+
+@test "a signal is 128 + its number" {
+	run -137 th run -g "$group" -- sh -c 'kill -KILL $$'
+	run -143 th run -g "$group" -- sh -c 'kill -TERM $$'
+}
+
+@test "stdin is passed on, unless it says null" {
+	run -0 th run -g "$group" -- cat <<<"through"
+	[ "$output" = through ]
+	run -0 th run -g "$group" --set task.stdin=null -- cat <<<"through"
+	[ -z "$output" ]
+	echo fromfile >"$root/in"
+	run -0 th run -g "$group" --set "task.stdin=$root/in" -- cat
+	[ "$output" = fromfile ]
+}
+
+@test "a clean environment, with what was asked for" {
+	SECRET=x KEEP_ME=1 run -0 th run -g "$group" -e A=b -e KEEP_ME -i env -- env
+	[[ $output != *SECRET* ]]
+	[[ $output == *KEEP_ME=1* ]]
+	[[ $output == *A=b* ]]
+	[[ $output == *TASK_ID=env* ]]
+	[[ $output == *TASKGROUP=$group* ]]
+	[[ $output == *PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin* ]]
+	run -0 env -i SOME_A=1 SOME_B=2 OTHER=3 "$TASKHOOK_PROGRAM" --root "$root" --config "$root/conf" run -g "$group" --set 'task.pass-env=SOME_*' -- env
+	[[ $output == *SOME_A=1* && $output == *SOME_B=2* && $output != *OTHER* ]]
+	# a variable that the caller does not have
+	run -64 th run -g "$group" -e NOT_THERE -- true
+}
+
+@test "no shell: words are split as one would, and what needs one is refused" {
+	printf '[task]\ncommand = printf %%s| "a b" '"'c d'"'\n' >"$root/t.ini"
+	run -78 th run -g "$group" -f "$root/t.ini"
+	[[ $output == *"t.ini:2"* && $output == *"/bin/sh -c"* ]]
+	printf '[task]\ncommand = printf "%%s." "a b" '"'c d'"' e\\ f\n' >"$root/t.ini"
+	run -0 th run -g "$group" -f "$root/t.ini"
+	[ "$output" = "a b.c d.e f." ]
+}
+
+@test "126 and 127 with the reason, and the host as clean as before" {
+	run -127 th run -g "$group" -i m -- no-such-command-here
+	[[ $output == *"'no-such-command-here' not found"* ]]
+	: >"$root/plain"
+	run -126 th run -g "$group" -i m -- "$root/plain"
+	[[ $output == *"permission denied"* ]]
+	chmod 755 "$root/plain"
+	printf '#!/no/such/interpreter\n' >"$root/plain"
+	run -126 th run -g "$group" -i m -- "$root/plain" || run -127 th run -g "$group" -i m -- "$root/plain"
+	[[ $output == *"/no/such/interpreter"* ]]
+	assert_clean
+	# the evidence stays
+	run -0 th list --all
+	[[ $output == *"$group/m"*failed* ]]
+}
+
+@test "working directory: the task's own, or the one that is set" {
+	run -0 th run -g "$group" -i w -- pwd
+	[ "$output" = "$state/tasks/$group/w" ]
+	run -0 th run -g "$group" -i w --set task.workdir=/tmp -- pwd
+	[ "$output" = /tmp ]
+	run -78 th run -g "$group" -i w --set task.workdir=/no/such/dir -- pwd
+	[[ $output == *"/no/such/dir"* ]]
+}
+
+@test "umask, nice and limits of the child alone" {
+	run -0 th run -g "$group" --set task.umask=077 --set task.nice=5 --set task.limit-nofile=64:128 -- \
+		sh -c 'umask; nice; ulimit -n; ulimit -Hn'
+	[ "$output" = $'0077\n5\n64\n128' ]
+}
+
+@test "the user: name, groups, HOME, and no stray group 0" {
+	needs_root "only root can change the user"
+	run -0 th run -g "$group" --set task.user=nobody -- sh -c 'id -un; id -gn; id -G; echo $HOME $USER $LOGNAME; touch here'
+	[ "$output" = $'nobody\nnogroup\n65534\n/nonexistent nobody nobody' ]
+	run -0 th run -g "$group" --set task.user=65534:65534 -- id -u
+	[ "$output" = 65534 ]
+	run -0 th run -g "$group" --set task.user=nobody:daemon --set 'task.supplementary-groups=bin' -- id -Gn
+	[ "$output" = "daemon bin" ]
+	run -78 th run -g "$group" --set task.user=no-such-user -- id
+	[[ $output == *"'no-such-user' does not exist"* ]]
+}
+
+@test "the task's user can neither touch logs nor replace local" {
+	needs_root "only root can change the user"
+	run ! th run -g "$group" -i own --set task.user=nobody -- sh -c 'touch mine && ! rm local 2>/dev/null && ! mv logs x 2>/dev/null && ! touch logs/x 2>/dev/null && exit 9'
+	[ "$status" -eq 9 ]
+}
+
+@test "the process has no descriptor but 0 to 2, no signal blocked or ignored, a session of its own" {
+	run -0 th run -g "$group" -- sh -c 'ls /proc/self/fd | tr "\n" " "; grep -E "^Sig(Blk|Ign)" /proc/self/status | tr -d "\t\n"; [ "$(ps -o sid= -p $$ | tr -d " ")" = $$ ] && echo " own"'
+	# 3 is the directory that ls reads
+	[ "$output" = "0 1 2 3 SigBlk:0000000000000000SigIgn:0000000000000000 own" ]
+}
+
+@test "double-forked and setsid children die with the task" {
+	run -0 th run -g "$group" -- sh -c '(setsid sleep 4711.125 &) ; exit 0'
+	wait_for marked_gone 4711.125
+	config off
+	run -0 th run -g "$group" -- sh -c '(setsid sleep 4711.25 &) ; exit 0'
+	wait_for marked_gone 4711.25
+	assert_clean
+}
+
+@test "max-run-time ends with 124 after the stop sequence" {
+	hook pre-stop/10-say 'echo "reason $STOP_REASON"'
+	run -124 th -v run -g "$group" --set task.max-run-time=300ms -- sleep 60
+	[[ $output == *"[pre-stop/10-say] reason max-run-time"* ]]
+	run -124 th run -g "$group" --set task.max-run-time=300ms -- sh -c 'trap "exit 0" TERM; sleep 60 & wait'
+	assert_clean
+}
+
+@test "keep: logs, all, none" {
+	run -0 th run -g "$group" -i k --set task.keep=all -- touch made
+	[ -e "$state/tasks/$group/k/made" ]
+	[ "$(readlink "$state/tasks/$group/k/local")" = ../shared/local ]
+	run -0 th run -g "$group" -i k --set task.keep=none -- touch made
+	[ ! -e "$state/tasks/$group/k" ]
+	[ ! -e "$state/records/$group/k.json" ]
+	# a start that fails keeps its evidence all the same
+	run -127 th run -g "$group" -i k --set task.keep=none -- no-such-command-here
+	[ -e "$state/records/$group/k.json" ]
+}
+
+@test "an ID may be started again: logs are appended to, RUN_NUMBER counts" {
+	for _ in 1 2 3; do run -0 th run -g "$group" -i again -- sh -c 'echo run $RUN_NUMBER'; done
+	[ "$(cat "$state/tasks/$group/again/logs/stdout.log")" = $'run 1\nrun 2\nrun 3' ]
+}
+
+@test "if-running: fail, skip, wait, replace" {
+	start -i busy -- sleep 60
+	wait_for test -e "$runtime/$group/busy/live"
+	run -75 th run -g "$group" -i busy -- true
+	[[ $output == *"is running already (process $started"* ]]
+	run -0 th run -g "$group" -i busy --if-running=skip -- echo no
+	[[ $output != *no$'\n'* && $output == *skipping* ]]
+	run -75 th run -g "$group" -i busy --if-running=wait=100ms -- true
+	run -0 --separate-stderr th run -g "$group" -i busy --if-running=replace -- echo replaced
+	[ "$output" = replaced ]
+	wait "$started" && status=0 || status=$?
+	[ "$status" -eq 143 ]
+	run -64 th run -g "$group" -i busy --if-running=maybe -- true
+}
+
+@test "a task that waits for itself is refused at once" {
+	run -75 th run -g "$group" -i self -- "$TASKHOOK_PROGRAM" --root "$root" --config "$root/conf" run -g "$group" -i self --if-running=wait -- true
+	[[ $output == *"from within itself"* ]]
+	run -75 th run -g "$group" -i self -- "$TASKHOOK_PROGRAM" --root "$root" --config "$root/conf" cleanup --force "$group"
+}
+
+@test "result: how it ended, as JSON" {
+	run -4 th run -g "$group" -i res --result "$root/result.json" -- sh -c 'exit 4'
+	[ "$(field "$root/result.json" result)" = exit-code ]
+	[ "$(field "$root/result.json" status)" = 4 ]
+	[ "$(field "$root/result.json" decided_by)" = task ]
+	run -127 th run -g "$group" -i res --result "$root/result.json" -- no-such-command-here
+	[ "$(field "$root/result.json" result)" = start-failed ]
+	run -73 th run -g "$group" -i res --result "$root/no/such/dir/x" -- true
+}
+
+@test "strict: a failure that stops nothing is 122" {
+	hook post-exit/10-bad 'exit 1'
+	run -0 th run -g "$group" -- true
+	run -122 th run -g "$group" --strict -- true
+	run -3 th run -g "$group" --strict -- sh -c 'exit 3'
+}
+
+@test "dry-run: the sequence with its budgets, and nothing is made" {
+	hook pre-start/10-a 'touch ran' 'timeout = 7s'
+	run -0 th run -g "$group" -i dry --dry-run --set task.stop-timeout=3s -- sleep 1
+	[[ $output == *"hook 10-a"*"at most 7s"* ]]
+	[[ $output == *"3s of grace"* ]]
+	[[ $output == *"worst case:"* ]]
+	[ ! -e "$state" ]
+	[ ! -e "$runtime" ]
+}
+
+@test "names that are no names" {
+	for bad in '' . .. a/b 'a b' -x _x $'a\nb' shared cgroup.procs memory.max cpu.x irq.pressure "$(printf 'x%.0s' {1..300})"; do
+		run -64 th run -g "$bad" -i ok -- true
+		run -64 th run -g ok "--id=$bad" -- true
+	done
+	[ ! -e "$state" ]
+}
+
+@test "a file where a directory is due" {
+	mkdir -p "$state"
+	: >"$state/tasks"
+	run -73 th run -g "$group" -i x -- true
+	[[ $output == *"$state/tasks"* ]]
+	[ "$(find "$root" -name '*.json')" = "" ] || [ "$(field "$state/records/$group/x.json" state)" = failed ]
+}
+
+@test "a planted link is not followed" {
+	mkdir -p "$state/tasks/$group" "$root/elsewhere"
+	ln -s "$root/elsewhere" "$state/tasks/$group/planted"
+	run -73 th run -g "$group" -i planted -- touch made
+	[ -z "$(ls -A "$root/elsewhere")" ]
+	rm "$state/tasks/$group/planted"
+	# and a log file that is a link
+	mkdir -p "$state/tasks/$group/planted/logs"
+	ln -s "$root/elsewhere/log" "$state/tasks/$group/planted/logs/stdout.log"
+	run -73 th run -g "$group" -i planted -- echo x
+	[ ! -e "$root/elsewhere/log" ]
+}
+
+@test "without an operand or a file there is nothing to run" {
+	run -64 th run
+	[[ $output == *"-f"* ]]
+	run -78 th run -f no-such-task
+	[[ $output == *"no-such-task"* ]]
+	mkdir -p "$root/etc/taskhook/tasks.d"
+}

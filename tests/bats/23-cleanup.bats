@@ -1,0 +1,148 @@
+#!/usr/bin/env bats
+# cleanup: the janitor, names, --force, --all, --dry-run.
+# shellcheck disable=SC2016,SC2154
+
+bats_require_minimum_version 1.8.0
+load lib/tasks
+
+setup() { tasks_setup; }
+teardown() { tasks_teardown; }
+
+@test "nothing to do is silent and 0" {
+	run -0 th cleanup
+	[ -z "$output" ]
+	run -0 th cleanup --all
+	[ -z "$output" ]
+}
+
+@test "the janitor removes what is old, not what is young" {
+	run -0 th run -g "$group" -i old -- true
+	run -0 th cleanup
+	[ -e "$state/records/$group/old.json" ]
+	run -0 th cleanup --older-than=0
+	[ ! -e "$state/records/$group/old.json" ]
+	[ ! -e "$state/tasks/$group/old" ]
+}
+
+@test "failed ones are kept for longer" {
+	printf '[cgroup]\nmode = %s\n[cleanup]\nolder-than = 0\nfailed-older-than = 1h\n' "$mode" >"$root/conf"
+	run -0 th run -g "$group" -i good -- true
+	run -1 th run -g "$group" -i bad -- false
+	run -0 th cleanup
+	[ ! -e "$state/records/$group/good.json" ]
+	[ -e "$state/records/$group/bad.json" ]
+}
+
+@test "a group by name: hooks, directories, records; twice is an error that names it" {
+	hook pre-cleanup/10-say "echo pre \$TASKGROUP \$OPERATOR \$(basename \"\$PWD\") >>'$root/said'"
+	hook post-cleanup/10-say "echo post \$TASKGROUP >>'$root/said'"
+	run -0 th run -g "$group" -i a -- true
+	run -0 th cleanup "$group"
+	[ "$(cat "$root/said")" = $'pre '"$group cleanup $group"$'\npost '"$group" ]
+	[ ! -e "$state/tasks/$group" ]
+	[ ! -e "$state/records/$group" ]
+	[ ! -e "$runtime/$group" ]
+	run -64 th cleanup "$group"
+	[[ $output == *"no group '$group'"* ]]
+}
+
+@test "what runs is busy and named; --force stops it" {
+	hook pre-stop/10-say "echo pre-stop \$STOP_REASON >>'$root/said'"
+	hook post-stop/10-say "echo post-stop \$STOP_REASON >>'$root/said'"
+	hook pre-cleanup/10-say "echo pre-cleanup >>'$root/said'"
+	hook post-cleanup/10-say "echo post-cleanup >>'$root/said'"
+	start -i r -- sh -c 'echo up; sleep 60'
+	wait_for grep -q up "$root/out"
+	run -75 th cleanup "$group"
+	[[ $output == *"$group/r is running"* ]]
+	run -75 th cleanup "$group/r"
+	run -0 th cleanup --force "$group"
+	wait "$started" && status=0 || status=$?
+	[ "$status" -eq 143 ]
+	[ "$(cat "$root/said")" = $'pre-cleanup\npre-stop cleanup\npost-stop cleanup\npost-cleanup' ]
+	[ ! -e "$state/tasks/$group" ]
+	assert_clean
+}
+
+@test "one task with --force; the group stays" {
+	start -i r -- sh -c 'echo up; sleep 60'
+	wait_for grep -q up "$root/out"
+	run -0 th cleanup --force "$group/r"
+	[ ! -e "$state/records/$group/r.json" ]
+	[ -d "$state/tasks/$group/shared" ]
+	run -64 th cleanup "$group/none"
+}
+
+@test "all, with and without force" {
+	run -0 th run -g "$group" -i a -- true
+	run -0 th run -g "x$group" -i a -- true
+	start -i r -- sh -c 'echo up; sleep 60'
+	wait_for grep -q up "$root/out"
+	run -75 th cleanup --all
+	[ ! -e "$state/tasks/x$group" ]
+	run -0 th cleanup --all --force
+	[ ! -e "$state/tasks/$group" ]
+	run -64 th cleanup --all "$group"
+	run -64 th cleanup --force
+}
+
+@test "dry-run does nothing" {
+	run -0 th run -g "$group" -i a -- true
+	run -0 th cleanup --dry-run --older-than=0
+	[[ $output == *"remove $group/a"* ]]
+	run -0 th cleanup --dry-run "$group"
+	[[ $output == *"$group"* ]]
+	[ -e "$state/records/$group/a.json" ]
+}
+
+@test "a failing clean-up hook is a warning, the rest goes on, and the status says so" {
+	hook pre-cleanup/10-bad 'exit 3'
+	run -0 th run -g "$group" -i a -- true
+	run -122 th cleanup "$group"
+	[[ $output == *"pre-cleanup/10-bad: exit status 3"* ]]
+	[ ! -e "$state/tasks/$group" ]
+}
+
+@test "a damaged record is set aside, its directory brought down by its name" {
+	run -0 th run -g "$group" -i d -- true
+	echo '{"format":' >"$state/records/$group/d.json"
+	run th cleanup --older-than=0
+	[[ $output == *"set aside"* ]]
+	[ -n "$(ls "$state/records/$group"/d.json.damaged-* 2>/dev/null)" ]
+	# younger than 10 s it might be a start under way
+	touch -d '1 hour ago' "$state/tasks/$group/d"
+	run -0 th cleanup --older-than=0
+	[ ! -e "$state/tasks/$group/d" ]
+}
+
+@test "a mount that a hook left is named, and what is in it survives" {
+	needs_root "only root can mount"
+	[ "$(unshare -m true && echo yes)" = yes ] || skip "no mount namespaces"
+	mkdir "$root/precious"
+	echo data >"$root/precious/file"
+	run -122 unshare -m --propagation private sh -c "
+		$TASKHOOK_PROGRAM --root '$root' --config '$root/conf' run -g $group -i m --set task.keep=all --hook=pre-start:$root/mounter -- true || exit 99
+		$TASKHOOK_PROGRAM --root '$root' --config '$root/conf' cleanup $group" 3>&- || true
+	[ "$(cat "$root/precious/file")" = data ]
+	printf '#!/bin/sh\nmkdir -p "$TASK_DIR/mnt" && mount --bind %s "$TASK_DIR/mnt"\n' "$root/precious" >"$root/mounter"
+	chmod 755 "$root/mounter"
+	run unshare -m --propagation private sh -c "
+		$TASKHOOK_PROGRAM --root '$root' --config '$root/conf' run -g $group -i m --hook=pre-start:$root/mounter -- true || exit 99
+		$TASKHOOK_PROGRAM --root '$root' --config '$root/conf' cleanup $group" 3>&-
+	[[ $output == *"something is mounted there"* ]]
+	[ "$(cat "$root/precious/file")" = data ]
+}
+
+@test "many starts and clean-ups at once leave nothing" {
+	local i all=()
+	for i in $(seq 20); do
+		"$TASKHOOK_PROGRAM" --root "$root" --config "$root/conf" -q run -g "$group" -i "t$i" -- true 3>&- </dev/null >/dev/null 2>&1 &
+		all+=("$!")
+		"$TASKHOOK_PROGRAM" --root "$root" --config "$root/conf" -q cleanup --older-than=0 3>&- </dev/null >/dev/null 2>&1 &
+		all+=("$!")
+	done
+	for i in "${all[@]}"; do wait "$i" || true; done
+	run -0 th cleanup --older-than=0
+	assert_clean
+	[ -z "$(find "$state/tasks/$group" -mindepth 1 -maxdepth 1 -name 't*' 2>/dev/null)" ]
+}
