@@ -251,7 +251,7 @@ static void check_settings(void)
 	add_file("usr/pre-start/20-b.conf", "[hook]\ntimeout = 1s\n", 0644);
 	add_hook("etc/pre-start/20-b");
 	add_file("etc/pre-start/10-a.conf", "[hook]\ntimeout = 2s\n", 0644);
-	add_file("etc/pre/10-a.conf", "[hook]\ntimeout = 3s\n", 0644);
+	add_file("groups/web/hooks.d/pre/10-a.conf", "[hook]\ntimeout = 3s\n", 0644);
 	l = list_with(POINT_PRE_START, false, NULL);
 	is_uint(find(&l, "10-a")->settings.timeout, 2 * USEC_PER_SEC,
 		"settings of a later directory win");
@@ -478,6 +478,12 @@ static void check_cache(void)
 	l = list_with(POINT_PRE_START, false, cache);
 	is_uint(l.n, 2, "a new one is noticed");
 	hook_list_done(&l);
+	add_hook("etc/pre-start/21-b");
+	l = list_with(POINT_PRE_START, false, cache);
+	is_uint(l.n, 3, "and one within the same tick of the clock");
+	hook_list_done(&l);
+	if (unlinkat(tempdir.fd, "etc/pre-start/21-b", 0) < 0)
+		bail("unlink: %s", strerror(errno));
 	if (unlinkat(tempdir.fd, "etc/pre-start/10-a", 0) < 0)
 		bail("unlink: %s", strerror(errno));
 	l = list_with(POINT_PRE_START, false, cache);
@@ -528,6 +534,24 @@ static void check_bad_dirs(void)
 	remove_all();
 }
 
+/* As in a tree below --root, or a bare container. */
+static void check_without_null(void)
+{
+	if (!tempdir_private_mounts()) {
+		skip(3, "needs root: to hide /dev/null");
+		return;
+	}
+	add_hook("usr/pre-start/10-a");
+	add_link("/dev/null", "etc/pre-start/10-a");
+	tempdir_mkdir("no-dev");
+	if (mount(tempdir_path("no-dev"), "/dev", NULL, MS_BIND, NULL) != 0)
+		bail("mount: %s", strerror(errno));
+	lists(POINT_PRE_START, "usr/pre-start/10-a:masked etc/pre-start/10-a:masked",
+		"a link to /dev/null masks without one");
+	(void)umount2("/dev", MNT_DETACH);
+	remove_all();
+}
+
 int main(void)
 {
 	(void)umask(022);
@@ -549,6 +573,7 @@ int main(void)
 	check_trusted();
 	check_cache();
 	check_bad_dirs();
+	check_without_null();
 
 	free(layout.groups_dir);
 	strv_done(&layout.hook_dirs);

@@ -316,6 +316,30 @@ static void check_output(void)
 	finish(&a);
 }
 
+/* Keeps the loop from reading until the hook has ended. */
+static void wait_for_end(void *arg)
+{
+	const struct ran *a = arg;
+
+	if (!helper_wait_for(!alive(a->r.tree.pid)))
+		diag("the hook did not end");
+}
+
+static void check_drain(void)
+{
+	_cleanup_free_ char *fill = helper_path("fill-pipe");
+	_cleanup_free_ char *text = xasprintf("sleep 0.05; exec %s 60000 60000", fill);
+	struct loop_timer timer = {.active = false};
+	struct ran a;
+
+	prepare(&a, script(text));
+	loop_set_timer(loop, &timer, cgtest_in(20 * USEC_PER_MSEC), wait_for_end, &a);
+	run(&a);
+	is_uint(a.r.output_bytes, 60000, "what is in the pipe at the end is read");
+	finish(&a);
+	loop_clear_timer(loop, &timer);
+}
+
 static void check_timeouts(void)
 {
 	_cleanup_free_ char *ignore = helper_path("ignore-term");
@@ -581,6 +605,7 @@ static void check_all(const char *kind)
 	check_not_started();
 	check_stdin();
 	check_output();
+	check_drain();
 	check_timeouts();
 	check_interrupt();
 	check_user();
