@@ -544,7 +544,7 @@ static void check_without_null(void)
 	add_hook("usr/pre-start/10-a");
 	add_link("/dev/null", "etc/pre-start/10-a");
 	tempdir_mkdir("no-dev");
-	if (mount(tempdir_path("no-dev"), "/dev", NULL, MS_BIND, NULL) != 0)
+	if (mount(tempdir_path("no-dev"), "/dev", "", MS_BIND, NULL) != 0)
 		bail("mount: %s", strerror(errno));
 	lists(POINT_PRE_START, "usr/pre-start/10-a:masked etc/pre-start/10-a:masked",
 		"a link to /dev/null masks without one");
