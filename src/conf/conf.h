@@ -3,8 +3,8 @@
 
 /*
  * Values with their origin, in layers: a later layer wins, key by key (lists too: a layer that sets
- *a list replaces the one below; within one layer a repeated list key adds). Defaults come from the
- *key table.
+ * a list replaces the one below; within one layer a repeated list key adds). Defaults come from the
+ * key table.
  *
  *	struct conf *c = conf_new();
  *	conf_read_main(c, path, dropin_dir, report, arg, &err);
@@ -32,13 +32,14 @@ static inline void conf_freep(struct conf **c)
 #define _cleanup_conf_ _cleanup_(conf_freep)
 
 /*
- * Reads one file as a new layer. `where` is one CONF_IN_*. Every value is parsed and checked for
- * its range as it is read. Unknown section or key, wrong type, value out of range, a repeated key
- * that is no list: with `report` NULL the first is the error (-EINVAL, err->status EXIT_CONFIG,
- * "FILE:LINE: ..." and the nearest known key); with `report` each is reported and the result is
- * their number. A file that cannot be read is the result in both cases (-ENOENT or another -errno,
- * err set). After a failure some of the file's values may be set: free the conf. The keys of an
- * unknown section are passed over.
+ * Reads one file as a new layer. `where` is one CONF_IN_*. `shown` is the file's name in messages,
+ * and its directory is the one that a relative CONF_NEAR_PATH is taken from, here and now. Every
+ * value is parsed and checked for its range as it is read. Unknown section or key, wrong type,
+ * value out of range, a repeated key that is no list: with `report` NULL the first is the error
+ * (-EINVAL, err->status EXIT_CONFIG, "FILE:LINE: ..." and the nearest known key); with `report`
+ * each is reported and the result is their number. A file that cannot be read is the result in both
+ * cases (-ENOENT or another -errno, err set). After a failure some of the file's values may be set:
+ * free the conf. The keys of an unknown section are passed over.
  */
 int conf_read_file(struct conf *c, int dirfd, const char *path, const char *shown, unsigned where,
 	ini_report_fn report, void *arg, struct th_err *err);
@@ -53,8 +54,8 @@ int conf_read_main(struct conf *c, const char *path, bool must_exist, const char
 
 /* One value from the command line, "section.key" ("env.NAME", "hook 10-net.timeout"); `origin` is
  * what messages and `config show` name ("--set"). Calls in a row with the same origin are one
- * layer, in which a later value replaces, and a list adds. 0, or -EINVAL with err->status
- * EXIT_USAGE. */
+ * layer, in which a later value replaces, and a list adds. A CONF_NEAR_PATH is relative to the
+ * current directory. 0, or -EINVAL with err->status EXIT_USAGE. */
 int conf_set_text(struct conf *c, const char *dotted, const char *value, const char *origin,
 	struct th_err *err);
 
@@ -63,7 +64,7 @@ int conf_set_text(struct conf *c, const char *dotted, const char *value, const c
  * numbers, -1 for conf_enum(). */
 bool conf_is_set(const struct conf *c, enum conf_key key); /* by a layer, not by the default */
 const char *conf_string(
-	const struct conf *c, enum conf_key key); /* raw text; NULL: unset, no default */
+	const struct conf *c, enum conf_key key); /* as text; NULL: unset, no default */
 bool conf_bool(const struct conf *c, enum conf_key key);
 uint64_t conf_uint(const struct conf *c, enum conf_key key); /* UINT SIZE CPU(millionths) */
 int64_t conf_int(const struct conf *c, enum conf_key key);

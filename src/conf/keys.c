@@ -173,7 +173,7 @@ static const struct conf_key_info keys[] = {
 
 	ROW(KEY_HOOK_SCHEDULE, "hook", "schedule", CONF_LIST, 0, 0, NULL, NULL, IN_TASKS,
 		"hook points at which the hook runs"),
-	ROW(KEY_HOOK_PATH, "hook", "path", CONF_PATH, 0, 0, NULL, NULL, IN_TASKS,
+	ROW(KEY_HOOK_PATH, "hook", "path", CONF_NEAR_PATH, 0, 0, NULL, NULL, IN_TASKS,
 		"the hook, or a directory of hooks"),
 	ROW(KEY_HOOK_TIMEOUT, "hook", "timeout", CONF_DURATION, HOOK_TIME_MIN, HOOK_TIME_MAX, NULL,
 		NULL, IN_HOOKS, "longest time of this hook"),

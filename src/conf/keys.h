@@ -19,12 +19,13 @@ enum conf_type {
 	CONF_DURATION, /* usec; "infinity" where max is UINT64_MAX */
 	CONF_CPU,      /* "50%" or "1.5" (CPUs): millionths of one CPU; "infinity" */
 	CONF_SIGNAL,
-	CONF_MODE,    /* octal */
-	CONF_ENUM,    /* one of `words` */
-	CONF_COMMAND, /* words as in a shell (base/words.h) */
-	CONF_PATH,    /* absolute path, or one of `words` */
-	CONF_CGROUP,  /* path below the cgroup2 mount, relative, without "." and "..", or one of
-			 `words` */
+	CONF_MODE,	/* octal */
+	CONF_ENUM,	/* one of `words` */
+	CONF_COMMAND,	/* words as in a shell (base/words.h) */
+	CONF_PATH,	/* absolute path, or one of `words` */
+	CONF_NEAR_PATH, /* path; a relative one is taken from the directory of its file */
+	CONF_CGROUP,	/* path below the cgroup2 mount, relative, without "." and "..", or one of
+			   `words` */
 	CONF_NAME, /* group or ID of DESIGN 1: its form; reserved names are refused by model/name.h
 		    */
 	CONF_USER, /* NAME[:GROUP], names or numbers; whether they exist is asked at the start */
@@ -132,7 +133,7 @@ enum conf_key {
 	/* [hook NAME] of a task file, [hook] of NAME.conf */
 	KEY_HOOK_SCHEDULE, /* LIST of hook points, also prejoin postjoin precleanup postcleanup;
 			      task file only */
-	KEY_HOOK_PATH,	   /* absolute; a file or a directory; task file only */
+	KEY_HOOK_PATH,	   /* a file or a directory; task file only */
 	KEY_HOOK_TIMEOUT,  /* task file: 30s where absent (eggo's addition); NAME.conf: [hooks]
 			      timeout */
 	KEY_HOOK_KILL_AFTER,

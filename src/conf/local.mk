@@ -4,4 +4,6 @@ th_conf_SOURCES = \
 	src/conf/ini.c \
 	src/conf/ini.h \
 	src/conf/keys.c \
-	src/conf/keys.h
+	src/conf/keys.h \
+	src/conf/value.c \
+	src/conf/value.h

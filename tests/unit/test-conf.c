@@ -6,7 +6,9 @@
 #include "tests/unit/tap.h"
 #include "tests/unit/tempdir.h"
 
+#include <fcntl.h>
 #include <signal.h>
+#include <unistd.h>
 
 static int read_as(
 	unsigned where, struct conf *c, const char *shown, const char *text, struct th_err *err)
@@ -131,6 +133,7 @@ static const struct fault task_faults[] = {
 	{"[logs]\nmax-size = 1023\n", "f.ini:2: max-size = 1023: out of range (1K to infinity)"},
 	{"[logs]\nmax-files = 0\n", "f.ini:2: max-files = 0: out of range (1 to 1000)"},
 	{"[logs]\nmax-files = 1001\n", "f.ini:2: max-files = 1001: out of range (1 to 1000)"},
+	{"[hook a]\npath =\n", "f.ini:2: path = : not a path"},
 	{"[hook a]\nretries = 101\n", "f.ini:2: retries = 101: out of range (0 to 100)"},
 	{"[logs]\nto = \033[1m\n", "f.ini:2: to = \\x1B[1m: not a value (write files or none)"},
 
@@ -628,6 +631,55 @@ static void test_one_file(void)
 	is_uint(conf_files(c)->n, 1, "and it is no file that was read");
 }
 
+/* ---- paths near their file ---- */
+
+static const char *hook_path(const struct conf *c, const char *name)
+{
+	for (size_t i = 0; i < conf_hook_count(c); i++)
+		if (strcmp(conf_hook_name(c, i), name) == 0)
+			return conf_string(conf_hook(c, i), KEY_HOOK_PATH);
+	return NULL;
+}
+
+static void test_near_paths(void)
+{
+	static const char text[] = "[hook near]\npath = hello/greet\n"
+				   "[hook dots]\npath = .././hooks//a\n"
+				   "[hook absolute]\npath = /srv/../x\n";
+	_cleanup_conf_ struct conf *c = conf_new(), *here = conf_new(), *root = conf_new();
+	_cleanup_free_ char *cwd = getcwd(NULL, 0), *shown = NULL, *want = NULL, *format = NULL;
+
+	must_read(CONF_IN_TASK, c, "/etc/t/web.ini", text);
+	is_str(hook_path(c, "near"), "/etc/t/hello/greet", "from the directory of its file");
+	is_str(hook_path(c, "dots"), "/etc/hooks/a", "without dots and double slashes");
+	is_str(hook_path(c, "absolute"), "/srv/../x", "an absolute one as it is");
+	format = conf_format(conf_hook(c, 0), KEY_HOOK_PATH);
+	is_str(format, "/etc/t/hello/greet", "is shown absolute");
+
+	must_read(CONF_IN_MAIN, c, "/etc/main.conf", "[hook near]\npath = a\n");
+	is_str(hook_path(c, "near"), "/etc/a", "each layer from its own file");
+	want = xasprintf("%s/b", cwd);
+	is_int(conf_set_text(c, "hook near.path", "b", "--set", NULL), 0, "from the command line");
+	is_str(hook_path(c, "near"), want, "from the current directory");
+
+	must_read(CONF_IN_TASK, here, "web.ini", "[hook near]\npath = b\n");
+	is_str(hook_path(here, "near"), want, "a file that is named by a relative path");
+	must_read(CONF_IN_TASK, root, "/web.ini", "[hook near]\npath = b\n");
+	is_str(hook_path(root, "near"), "/b", "a file in the root directory");
+
+	/* The path is what it was when the file was read, wherever the process goes. */
+	shown = xstrdup(tempdir_path("web.ini"));
+	tempdir_write("web.ini", "[hook near]\npath = greet\n");
+	str_replace(&want, tempdir_path("greet"));
+	is_int(conf_read_file(c, AT_FDCWD, shown, shown, CONF_IN_TASK, NULL, NULL, NULL), 0,
+		"a real file");
+	if (chdir("/") < 0)
+		bail("chdir");
+	is_str(hook_path(c, "near"), want, "is taken by its own directory");
+	if (chdir(cwd) < 0)
+		bail("chdir back");
+}
+
 int main(void)
 {
 	test_faults(CONF_IN_TASK, "task file", task_faults, ARRAY_SIZE(task_faults));
@@ -646,5 +698,6 @@ int main(void)
 	test_set();
 	test_main_files();
 	test_one_file();
+	test_near_paths();
 	return done_testing();
 }

@@ -190,6 +190,8 @@ static const char *type_in_page(const struct conf_key_info *info)
 		return "Ar words";
 	case CONF_PATH:
 		return info->words ? "Ar path |" : "Ar path";
+	case CONF_NEAR_PATH:
+		return "Ar file";
 	case CONF_CGROUP:
 		return info->words ? "Ar cgroup |" : "Ar cgroup";
 	case CONF_NAME:
