@@ -470,12 +470,29 @@ static int refuse_device(const struct setting *s, const char *name, const char *
 		s->value, name, why, r == -ENOTBLK ? "" : ": ", r == -ENOTBLK ? "" : strerror(-r));
 }
 
+/* "8:0" with an optional newline. */
+static int parse_device(const char *text, unsigned *ret_major, unsigned *ret_minor)
+{
+	const char *colon = strchrnul(text, ':');
+	_cleanup_free_ char *major = xstrndup(text, (size_t)(colon - text));
+	_cleanup_free_ char *minor = NULL;
+	uint64_t a, b;
+
+	if (!*colon)
+		return -EINVAL;
+	minor = xstrndup(colon + 1, strcspn(colon + 1, "\n"));
+	if (parse_uint(major, 0, UINT32_MAX, &a) < 0 || parse_uint(minor, 0, UINT32_MAX, &b) < 0)
+		return -EINVAL;
+	*ret_major = (unsigned)a;
+	*ret_minor = (unsigned)b;
+	return 0;
+}
+
 /* Number of a device, of the whole disk for a partition: io.max takes no other (cgroup-v2.rst). */
 static int find_disk(const struct setting *s, const char *name, struct io_max *ret)
 {
 	_cleanup_free_ char *dir = NULL, *partition = NULL, *disk = NULL, *text = NULL;
 	unsigned major, minor;
-	char end;
 	int r;
 
 	if (*name == '/') {
@@ -487,7 +504,7 @@ static int find_disk(const struct setting *s, const char *name, struct io_max *r
 			return refuse_device(s, name, "is not a block device", -ENOTBLK);
 		major = major(st.st_rdev);
 		minor = minor(st.st_rdev);
-	} else if (sscanf(name, "%u:%u%c", &major, &minor, &end) != 2) {
+	} else if (parse_device(name, &major, &minor) < 0) {
 		return refuse_device(s, name, "is not a device", -ENOTBLK);
 	}
 	dir = xasprintf("/sys/dev/block/%u:%u", major, minor);

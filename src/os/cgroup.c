@@ -457,19 +457,21 @@ const char *cgroup_explain_missing(unsigned bit)
 	 * (cgroups(7)). */
 	if (v1_name && file_read_at(AT_FDCWD, "/proc/cgroups", 0, 64 * 1024, &text, NULL) == 0)
 		for (char *line = text, *next; line; line = next) {
-			char name[64];
-			int hierarchy, enabled;
+			char *name, *hierarchy, *enabled;
 
 			next = strchr(line, '\n');
 			if (next)
 				*next++ = '\0';
-			if (sscanf(line, "%63s %d %*d %d", name, &hierarchy, &enabled) != 3 ||
-				strcmp(name, v1_name) != 0)
+			name = strsep(&line, "\t");
+			hierarchy = strsep(&line, "\t");
+			(void)strsep(&line, "\t");
+			enabled = strsep(&line, "\t");
+			if (!enabled || strcmp(name, v1_name) != 0)
 				continue;
-			if (hierarchy > 0)
+			if (strcmp(hierarchy, "0") != 0)
 				return "cgroup v1 holds it; boot with "
 				       "systemd.unified_cgroup_hierarchy=1";
-			if (!enabled)
+			if (strcmp(enabled, "0") == 0)
 				return "it is switched off by cgroup_disable= on the kernel's "
 				       "command line";
 		}

@@ -489,7 +489,7 @@ static void test_remove_names(int base)
 static void test_remove_deep(int base)
 {
 	enum { DEEP = 300, WIDE = 500 };
-	_cleanup_close_ int a = make(base, "deep"), at = dup(a);
+	_cleanup_close_ int a = make(base, "deep"), at = fcntl(a, F_DUPFD_CLOEXEC, 3);
 	char name[64];
 	struct rlimit saved, few;
 	pid_t pid, pids[4];

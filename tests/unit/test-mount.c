@@ -34,8 +34,8 @@ static void test_lines(void)
 	check_line("36 35 98:0 / / rw - ext4 /dev/root rw", "/", "/", "ext4");
 	check_line("36 35 98:0 / /a shared:1 master:2 propagate_from:3 unbindable - xfs x", "/",
 		"/a", "xfs");
-	check_line("1 2 0:3 / /a\\040b\\011c\\012d\\134e\\043f rw - tmpfs a\\040b rw", "/",
-		"/a b\tc\nd\\e#f", "tmpfs");
+	check_line("1 2 0:3 / /a\\040b\\011c\\012z\\134e\\043f rw - tmpfs a\\040b rw", "/",
+		"/a b\tc\nz\\e#f", "tmpfs");
 	check_line("1 2 0:3 / /a\\04 rw - tmpfs none rw", "/", "/a\\04", "tmpfs");
 	check_line("1 2 0:3 / /a\\ rw - tmpfs none rw", "/", "/a\\", "tmpfs");
 	check_line("1 2 0:3 / - - rw - tmpfs none rw", "/", "-", "tmpfs");
