@@ -671,7 +671,7 @@ int hook_session_point(
 	struct hook_context ctx = {
 		.group = s->task->group,
 		.node_roles = &s->task->node.roles,
-		.has_ended = s->outcome != NULL,
+		.has_ended = s->outcome && s->outcome->result != RESULT_NONE,
 		.succeeded = s->outcome && s->outcome->result == RESULT_SUCCESS,
 	};
 	struct hook_list list = {.point = point};

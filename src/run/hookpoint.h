@@ -56,7 +56,7 @@ struct hook_session {
 	/* Kept up to date by the owner. */
 	pid_t task_pid;
 	unsigned run_number, restart_count;
-	const struct outcome *outcome; /* NULL: the task has not ended */
+	const struct outcome *outcome; /* its result is RESULT_NONE until the task has ended */
 	usec_t duration;
 	/* The session's own. */
 	struct hook_cache *cache;

@@ -198,6 +198,8 @@ static int start_process(struct hook_run *r, int stdin_fd, int output_fd, enum s
 	spec.cwd = r->cwd;
 	spec.set_umask = true;
 	spec.umask = 022;
+	/* Nobody would time it out, or take its failure. */
+	spec.die_with_parent = true;
 	if (r->cred) {
 		spec.set_user = true;
 		spec.uid = r->cred->uid;

@@ -445,8 +445,10 @@ static int clean_group(const struct layout *l, const struct janitor_options *o, 
 		lock = r = deploy_begin_leaving(&c, err);
 	if (r >= 0) {
 		/* Looked at again with the lock: a task may have begun meanwhile. */
-		ret->busy += o->force ? 0 : name_running(l, group, ids);
-		if (ret->busy) {
+		unsigned busy = o->force ? 0 : name_running(l, group, ids);
+
+		ret->busy += busy;
+		if (busy) {
 			r = -EAGAIN;
 			(void)unlinkat(c.run_group_fd, "_group", 0);
 		} else {

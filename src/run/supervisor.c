@@ -174,6 +174,7 @@ static void init_hooks(struct context *c)
 	s->cg = &c->cg;
 	s->live = c->live;
 	s->log = c->hooklog;
+	s->outcome = &c->record.outcome;
 	s->run_fd = c->run_fd;
 	s->run_path = c->run_path;
 	s->as_root = c->as_root;
@@ -313,7 +314,6 @@ static enum task_event start_failed(struct context *c, enum task_result result,
 	o->status = why->status;
 	c->failure = *why;
 	*why = (struct th_err)TH_ERR_INIT;
-	c->hooks.outcome = o;
 	return EVENT_FAILED;
 }
 
@@ -327,7 +327,6 @@ static enum task_event start_stopped(struct context *c)
 	o->status = c->requests.stop_signal ? EXIT_SIGNAL_BASE + c->requests.stop_signal
 					    : EXIT_SIGNAL_BASE + SIGTERM;
 	str_replace(&o->failed_reason, "stopped before the launch");
-	c->hooks.outcome = o;
 	return EVENT_STOP;
 }
 
@@ -459,10 +458,8 @@ static enum task_event do_stopping(struct context *c)
 
 	if (o->stop_reason == STOP_NONE)
 		o->stop_reason = c->requests.stop ? c->requests.stop_reason : STOP_ASKED;
-	if (!c->exited) {
-		c->hooks.outcome = NULL;
+	if (!c->exited)
 		(void)stage_run_point(c, POINT_PRE_STOP, NULL, NULL);
-	}
 	if (!c->exited)
 		(void)proctree_signal(&c->tree, c->task->stop_signal);
 	deadline = usec_add(clock_monotonic_usec(), c->task->stop_timeout);
@@ -486,7 +483,6 @@ static enum task_event do_exited(struct context *c)
 		o->status = status;
 		o->decided_by = "hook";
 	}
-	c->hooks.outcome = o;
 	(void)stage_run_point(c, POINT_POST_EXIT, NULL, NULL);
 	if (c->live) {
 		live_begin(c->live)->post_exit_done = 1;
@@ -526,7 +522,8 @@ static void remove_task_dir(struct context *c, bool failed)
 {
 	static const char *const logs[] = {"logs", NULL};
 
-	if (c->task->keep == KEEP_ALL || c->group_fd < 0)
+	/* Something else in its place, which was refused, is not ours to remove. */
+	if (c->task->keep == KEEP_ALL || c->group_fd < 0 || c->task_fd < 0)
 		return;
 	/* What is written from here on must not make the directory anew. */
 	if (c->task->keep == KEEP_NONE && !failed)
@@ -968,6 +965,10 @@ static int kill_left(struct context *c, const struct live_state *l, struct th_er
 		/* Seen through the same eyes as a task of our own. */
 		c->tree.cgroup_fd = c->cg.task_fd;
 		(void)cgtree_hooks_kill(&c->cg, c->task->group, c->task->id, NULL, deadline);
+		/* It was deploying the group, which so is not deployed: nothing of its hooks may
+		 * live on. */
+		if (l->hook_point != POINT_NONE && point_is_group((enum hook_point)l->hook_point))
+			(void)cgtree_hooks_kill(&c->cg, c->task->group, NULL, NULL, deadline);
 	}
 	if (l->keeper_pid > 0)
 		(void)proctree_kill_keeper(l->keeper_pid, l->keeper_start_ticks, deadline);
@@ -1045,7 +1046,6 @@ static int finish_locked(struct context *c, struct th_err *err)
 	carry_over(c, &l);
 	open_logs(c);
 	init_hooks(c);
-	c->hooks.outcome = &c->record.outcome;
 	go_through(c, state);
 	return 0;
 }

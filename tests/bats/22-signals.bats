@@ -8,9 +8,15 @@ load lib/tasks
 setup() { tasks_setup; }
 teardown() { tasks_teardown; }
 
-ended() # the status of $started
+# ended STATUS: $started ends with it
+ended()
 {
-	wait "$started" && echo 0 || echo $?
+	local got=0
+	wait "$started" || got=$?
+	[ "$got" -eq "$1" ] || {
+		echo "ended with $got, not $1" >&2
+		return 1
+	}
 }
 
 @test "TERM: pre-stop, the stop signal, post-exit, post-stop, in this order" {
@@ -20,7 +26,7 @@ ended() # the status of $started
 	start -i t -- sh -c "trap 'echo task >>$root/order; exit 7' TERM; echo up; sleep 60 & wait"
 	wait_for grep -q up "$root/out"
 	kill -TERM "$started"
-	[ "$(ended)" = 7 ]
+	ended 7
 	[ "$(cat "$root/order")" = $'pre-stop\ntask\npost-exit signal exit-code\npost-stop signal exit-code' ]
 	assert_clean
 }
@@ -29,7 +35,7 @@ ended() # the status of $started
 	start -i t --set task.stop-timeout=500ms -- sh -c 'trap "" TERM; echo up; while :; do sleep 0.1; done'
 	wait_for grep -q up "$root/out"
 	kill -TERM "$started"
-	[ "$(ended)" = 137 ]
+	ended 137
 	start -i t --set task.stop-timeout=60s -- sh -c 'trap "" TERM; echo up; while :; do sleep 0.1; done'
 	wait_for grep -q up "$root/out"
 	kill -INT "$started"
@@ -37,7 +43,7 @@ ended() # the status of $started
 	# pressed until it counts: those within the first second do not
 	while kill -INT "$started" 2>/dev/null && [ $((SECONDS - begin)) -lt 30 ]; do sleep 0.1; done
 	[ $((SECONDS - begin)) -lt 10 ]
-	[ "$(ended)" = 137 ]
+	ended 137
 }
 
 @test "HUP twice is one stop" {
@@ -45,7 +51,7 @@ ended() # the status of $started
 	wait_for grep -q up "$root/out"
 	kill -HUP "$started"
 	for _ in 1 2 3 4 5 6 7 8 9 10 11 12; do kill -HUP "$started" 2>/dev/null || true; sleep 0.1; done
-	[ "$(ended)" = 5 ]
+	ended 5
 }
 
 @test "USR1, USR2, QUIT, WINCH and CONT go to the main process" {
@@ -73,7 +79,7 @@ ended() # the status of $started
 	went_on() { local now; now=$(cat "$count"); [ -n "$now" ] && [ "$now" -gt "$before" ]; }
 	wait_for went_on
 	kill -TERM "$started"
-	[ "$(ended)" = 143 ]
+	ended 143
 }
 
 @test "INT during a pre-start hook ends the hook and undoes" {
@@ -82,7 +88,7 @@ ended() # the status of $started
 	start -i t -- touch "$root/ran"
 	wait_for test -e "$root/up"
 	kill -INT "$started"
-	[ "$(ended)" = 130 ]
+	ended 130
 	[ "$(cat "$root/said")" = "start-failed signal" ]
 	[ ! -e "$root/ran" ]
 	wait_for marked_gone 4711.625
@@ -100,7 +106,7 @@ ended() # the status of $started
 		start -i t -- sh -c '(setsid sleep 4711.75 &); echo up; sleep 4711.75'
 		wait_for grep -q up "$root/out"
 		kill -KILL "$started"
-		ended >/dev/null
+		ended 137
 		run -0 th cleanup
 		wait_for marked_gone 4711.75
 		[ "$(cat "$root/order")" = $'post-exit lost lost\npost-stop lost lost' ]
@@ -120,7 +126,7 @@ ended() # the status of $started
 	wait_for grep -qs . "$runtime/$group/t/live"
 	wait_for marked_runs "sleep"
 	kill -KILL "$started"
-	ended >/dev/null
+	ended 137
 	run -0 th run -g "$group" -i t -- sh -c 'echo $RUN_NUMBER'
 	[[ $output == *2 ]]
 	[ "$(head -n 1 "$root/order")" = "post-stop lost" ]
@@ -134,7 +140,7 @@ ended() # the status of $started
 		start -i "at-$point" --set task.max-run-time=200ms -- sleep 60
 		wait_for test -e "$root/up"
 		kill -KILL "$started"
-		ended >/dev/null
+		ended 137
 		rm -rf "$hooks"
 		run -0 th cleanup
 		wait_for marked_gone 4711.875

@@ -5,6 +5,8 @@
 tasks_setup()
 {
 	umask 022
+	# tasks of other users have to get there
+	[ "$EUID" -ne 0 ] || chmod a+x "$BATS_RUN_TMPDIR" "${BATS_TEST_TMPDIR%/*}" "$BATS_TEST_TMPDIR"
 	root=$BATS_TEST_TMPDIR/root
 	mkdir "$root"
 	chmod 755 "$root"
