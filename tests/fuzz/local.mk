@@ -1,6 +1,7 @@
 # One target a line, made of tests/fuzz/fuzz-NAME.c, with its path as in tests/fuzz/fuzz-NAME.
 # Its cases are in tests/fuzz/corpus/NAME/, a dictionary in tests/fuzz/fuzz-NAME.dict.
 fuzz_targets = \
+	tests/fuzz/fuzz-cgroup \
 	tests/fuzz/fuzz-ini \
 	tests/fuzz/fuzz-rotate \
 	tests/fuzz/fuzz-hookresult
