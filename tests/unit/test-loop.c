@@ -46,6 +46,7 @@ struct source {
 	int fds[2];
 	uint32_t events;
 	struct source *removes;
+	struct source *silences;
 	bool frees; /* what it removes */
 };
 
@@ -80,6 +81,9 @@ static void on_source(void *arg, uint32_t events)
 	else if (s->removes)
 		loop_remove_fd(s->l, &s->removes->w);
 	s->removes = NULL;
+	if (s->silences)
+		(void)loop_change_fd(s->l, &s->silences->w, 0);
+	s->silences = NULL;
 }
 
 static void feed(const struct source *s, char c)
@@ -120,6 +124,20 @@ static void test_fds(void)
 	is_int(loop_change_fd(l, &a->w, EPOLLIN), 0, "ask again");
 	is_int(loop_run(l, USEC_INFINITY), 1, "and it is there");
 	is_str(take_order(), "a", "once");
+
+	/* Whichever comes first. */
+	a->silences = b;
+	b->silences = a;
+	feed(a, 'x');
+	feed(b, 'x');
+	is_int(loop_run(l, USEC_INFINITY), 1, "of two ready the first silences the second");
+	is_str(take_order(), "x", "which is not called");
+	a->silences = NULL;
+	b->silences = NULL;
+	(void)loop_change_fd(l, &a->w, EPOLLIN);
+	(void)loop_change_fd(l, &b->w, EPOLLIN);
+	is_int(loop_run(l, USEC_INFINITY), 1, "it is once it asks again");
+	take_order();
 
 	a->fds[1] = fd_close(a->fds[1]);
 	is_int(loop_run(l, USEC_INFINITY), 1, "the end of a pipe");

@@ -63,6 +63,7 @@ static void test_child(void)
 	pid_t ppid = 0;
 	uint64_t start = 0;
 	int pidfd, other;
+	_cleanup_free_ struct proc_entry *tree = NULL;
 	pid_t pid = start_child(&pidfd);
 	_cleanup_free_ char *comm = proc_comm(pid);
 
@@ -87,6 +88,8 @@ static void test_child(void)
 	is_int(proc_pidfd_wait(other, USEC_INFINITY), 0, "it ends");
 	ok(helper_wait_for(proc_state(pid, &state, NULL) == 0 && state == 'Z'), "it is a zombie");
 	ok(!proc_is_alive(pid, start), "which is not alive");
+	is_int(proc_descendants(getpid(), NULL, 0), 0, "nor counted as a descendant");
+	is_int(proc_tree(getpid(), &tree), 1, "although it is in the tree");
 	is_int(wait_child(pid), 128 + SIGKILL, "it ended by that signal");
 	is_int(proc_pidfd_signal(other, SIGTERM), -ESRCH, "once reaped it takes none");
 	is_int(proc_pidfd(pid, start), -ESRCH, "and has no pidfd");

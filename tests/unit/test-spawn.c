@@ -352,6 +352,22 @@ static void test_death_of_parent(void)
 	(void)close(fds[0]);
 }
 
+/* The report needs its pipe until exec, so that one stays open when the others are closed. */
+static void test_report(void)
+{
+	struct spawn_spec spec = SPAWN_SPEC_INIT;
+	char *argv[] = {show_self, NULL};
+
+	test_defaults();
+	spec.path = "/nonexistent";
+	spec.argv = argv;
+	spec.envp = no_env;
+	check_failure(&spec, -ENOENT, SPAWN_EXEC, "a missing program");
+	spawn_force_copy(true);
+	check_failure(&spec, -ENOENT, SPAWN_EXEC, "the same, told through a pipe");
+	spawn_force_copy(false);
+}
+
 static void test_cgroup(int base)
 {
 	_cleanup_close_ int fd = -1, no_cgroup = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -569,11 +585,11 @@ static void run_checks(int base)
 	test_way("copy", base);
 	test_way("fork", base);
 	way = "no clone3";
-	refused_run(SYS_clone3, ENOSYS, test_defaults);
+	refused_run(SYS_clone3, ENOSYS, test_report);
 	way = "forbidden clone3";
 	refused_run(SYS_clone3, EPERM, test_defaults);
 	way = "no close_range";
-	refused_run(SYS_close_range, ENOSYS, test_defaults);
+	refused_run(SYS_close_range, ENOSYS, test_report);
 	test_find_program();
 	test_explain();
 	test_fork();
