@@ -175,8 +175,7 @@ static int open_log_dir(
 		return 0;
 	}
 	if (errno == ENOENT)
-		return err_set(err, EXIT_UNAVAILABLE, errno, "there are no logs of '%s/%s' in '%s'",
-			v->group, v->id, shown);
+		return err_set(err, EXIT_UNAVAILABLE, errno, "there are no logs in '%s'", shown);
 	return err_set(err, errno == EACCES ? EXIT_NOPERM : EXIT_INTERNAL, errno,
 		"cannot open the logs in '%s': %m", shown);
 }
@@ -279,7 +278,7 @@ static int run(struct cmd_context *ctx, void *data, int argc, char **argv)
 
 const struct cmd cmd_logs = {
 	.name = "logs",
-	.synopsis = "[--stdout] [--stderr] [--hooks] [-n LINES] [--run=RUN] TASK",
+	.synopsis = "[--stdout] [--stderr] [--hooks] [--json] [-n LINES] [--run=RUN] TASK",
 	.summary = "print what a task and its hooks wrote",
 	.groups = groups,
 	.min_args = 1,
