@@ -2,7 +2,6 @@
 test_helpers = \
 	tests/helpers/close-fds \
 	tests/helpers/log-pump \
-	tests/helpers/log-writer \
 	tests/helpers/daemonize \
 	tests/helpers/end-by \
 	tests/helpers/fill-pipe \
