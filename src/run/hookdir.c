@@ -634,12 +634,12 @@ static int add_all_named(struct hook_list *l, const struct task *t, enum hook_po
 /* ---- trust ------------------------------------------------------------------------------------
  */
 
-static void check_hook(struct hook *h, struct trust_cache *trust)
+static void check_hook(struct hook *h, uid_t uid, struct trust_cache *trust)
 {
 	_cleanup_err_ struct th_err why = TH_ERR_INIT;
 	_cleanup_free_ char *text = NULL;
 
-	if (trust_check_path(h->path, geteuid(), trust, &h->fix, &why) == 0)
+	if (trust_check_path(h->path, uid, trust, &h->fix, &why) == 0)
 		return;
 	h->verdict = HOOK_UNSAFE;
 	text = xstrdup(err_text(&why));
@@ -663,10 +663,11 @@ static void check_hooks(struct hook_list *l)
 {
 	/* Not longer than this reading, as a mode can change at any time. */
 	_cleanup_(trust_cache_freep) struct trust_cache *trust = trust_cache_new();
+	uid_t uid = geteuid();
 
 	for (size_t i = 0; i < l->n; i++)
 		if (l->v[i]->verdict == HOOK_RUN)
-			check_hook(l->v[i], trust);
+			check_hook(l->v[i], uid, trust);
 }
 
 /* ---- all of it --------------------------------------------------------------------------------
