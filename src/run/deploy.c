@@ -268,10 +268,10 @@ int deploy_group_once(
 	return r;
 }
 
-int deploy_begin_leaving(struct context *c, struct th_err *err)
+int deploy_begin_leaving(struct context *c, char **ret_before, struct th_err *err)
 {
 	_cleanup_close_ int lock = lockfile_try(c->run_group_fd, LOCK_NAME);
-	_cleanup_free_ char *attempt = own_attempt();
+	_cleanup_free_ char *attempt = own_attempt(), *before = NULL;
 	int r;
 
 	if (lock == -EAGAIN)
@@ -281,6 +281,26 @@ int deploy_begin_leaving(struct context *c, struct th_err *err)
 	if (lock < 0)
 		return err_set(err, EXIT_CANTCREAT, -lock, "cannot take the lock '%s/%s/%s': %s",
 			c->layout->run_dir, c->task->group, LOCK_NAME, strerror(-lock));
+	(void)file_read_at(c->run_group_fd, STATE_NAME, FILEIO_REGULAR | FILEIO_NOFOLLOW, STATE_MAX,
+		&before, NULL);
 	r = write_state(c, "leaving", attempt, NULL, err);
-	return r < 0 ? r : TAKE_FD(lock);
+	if (r < 0)
+		return r;
+	*ret_before = TAKE_PTR(before);
+	return TAKE_FD(lock);
+}
+
+void deploy_cancel_leaving(struct context *c, const char *before)
+{
+	if (before)
+		(void)file_replace_at(c->run_group_fd, STATE_NAME, 0600, before, strlen(before));
+	else
+		(void)unlinkat(c->run_group_fd, STATE_NAME, 0);
+	(void)unlinkat(c->run_group_fd, LOCK_NAME, 0);
+}
+
+void deploy_end_leaving(struct context *c)
+{
+	(void)unlinkat(c->run_group_fd, STATE_NAME, 0);
+	(void)unlinkat(c->run_group_fd, LOCK_NAME, 0);
 }

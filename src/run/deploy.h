@@ -24,8 +24,16 @@
 int deploy_group_once(
 	struct context *c, struct point_result *ret, bool *ret_waited, struct th_err *err);
 
-/* Takes the group's `_deploy` lock for its removal and marks it as leaving: an fd to close, -EAGAIN
- * (somebody deploys or removes it), or -errno. */
-int deploy_begin_leaving(struct context *c, struct th_err *err);
+/*
+ * Takes the group's `_deploy` lock for its removal and marks it as leaving: an fd to close, -EAGAIN
+ * (somebody deploys or removes it), or -errno. From then on a start either has its task's lock
+ * already, or waits for ours: what is not locked after this call does not begin. *ret_before (the
+ * caller frees it; may be NULL: none) is for deploy_cancel_leaving(), which makes the group what it
+ * was.
+ */
+int deploy_begin_leaving(struct context *c, char **ret_before, struct th_err *err);
+void deploy_cancel_leaving(struct context *c, const char *before);
+/* The group is gone: its state and its lock's file go too. The lock is still held. */
+void deploy_end_leaving(struct context *c);
 
 #endif

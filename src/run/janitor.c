@@ -99,6 +99,7 @@ enum task_life {
 	LIFE_YOUNG,   /* may be about to take it */
 	LIFE_OWED,    /* a killed supervisor left it */
 	LIFE_DEAD,
+	LIFE_GONE,	 /* somebody removed it meanwhile */
 	LIFE_NAMED_ONLY, /* a directory without a record: a damaged one was set aside, or it was
 			    lost */
 };
@@ -123,6 +124,7 @@ static void look_at(
 {
 	_cleanup_free_ char *records = xasprintf("%s/records/%s", l->state_dir, group);
 	_cleanup_free_ char *dir = layout_task_dir(l, group, id);
+	_cleanup_free_ char *run = layout_run_task(l, group, id);
 	_cleanup_record_ struct record rec = {0};
 	_cleanup_err_ struct th_err why = TH_ERR_INIT;
 	_cleanup_close_ int fd = -1;
@@ -142,8 +144,12 @@ static void look_at(
 		(void)record_set_aside(fd, id, NULL);
 	}
 	if (r < 0) {
-		if (usec_sub(now, ret->ended) < YOUNG_USEC && ret->ended <= now)
+		/* A start makes RUN/GROUP/ID first, then its lock, its record, its directory. */
+		ret->ended = MAX(ret->ended, mtime_of(run));
+		if (ret->ended <= now && usec_sub(now, ret->ended) < YOUNG_USEC)
 			ret->life = LIFE_YOUNG;
+		else if (!ret->ended)
+			ret->life = LIFE_GONE;
 		return;
 	}
 	ret->failed = rec.state == STATE_FAILED || rec.outcome.result != RESULT_SUCCESS;
@@ -177,10 +183,30 @@ static void report_left(void *arg, const char *path, int errnum)
 	(*l->failures)++;
 }
 
-/* Removes the directory and the record of a task whose end is settled, under its lock. */
-static int remove_dead(const struct layout *l, const char *group, const char *id,
-	struct janitor_report *ret, struct th_err *err)
+/* While it is held: who waits for it sees that its file has lost its name. */
+static void drop_lock(int run_group, int run_task, const char *id)
 {
+	(void)unlinkat(run_task, "lock", 0);
+	(void)unlinkat(run_group, id, AT_REMOVEDIR);
+}
+
+static bool is_old(const struct dead_task *t, usec_t older_than, usec_t failed_older_than)
+{
+	usec_t age = usec_sub(clock_realtime_usec(), t->ended);
+	usec_t limit = t->failed ? failed_older_than : older_than;
+
+	return limit == 0 || age >= limit;
+}
+
+/*
+ * Removes the directory and the record of a task whose end is settled, under its lock, which says
+ * that no start of it is under way. Looked at again with it: the ID may have been started, and have
+ * ended, since it was found dead. -EAGAIN: it stays.
+ */
+static int remove_dead(const struct layout *l, const char *group, const char *id, usec_t older_than,
+	usec_t failed_older_than, struct janitor_report *ret, struct th_err *err)
+{
+	struct dead_task again;
 	_cleanup_free_ char *run = layout_run_group(l, group), *dir = layout_group_dir(l, group);
 	_cleanup_free_ char *record = layout_record(l, group, id);
 	_cleanup_close_ int run_group = -1, run_task = -1, lock = -1, group_fd = -1;
@@ -197,6 +223,13 @@ static int remove_dead(const struct layout *l, const char *group, const char *id
 			       ? -EAGAIN
 			       : err_set(err, EXIT_CANTCREAT, -lock, "cannot lock %s/%s: %s", group,
 					 id, strerror(-lock));
+	look_at(l, group, id, &again);
+	if ((again.life != LIFE_DEAD && again.life != LIFE_NAMED_ONLY &&
+		    again.life != LIFE_YOUNG) ||
+		!is_old(&again, older_than, failed_older_than)) {
+		drop_lock(run_group, run_task, id);
+		return -EAGAIN;
+	}
 	group_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (group_fd >= 0 && rmtree_at(group_fd, id, NULL, report_left, &left) == 0)
 		ret->removed_tasks++;
@@ -204,8 +237,7 @@ static int remove_dead(const struct layout *l, const char *group, const char *id
 		log_warning("cannot remove '%s': %m", record);
 		ret->failures++;
 	}
-	(void)unlinkat(run_task, "lock", 0);
-	(void)unlinkat(run_group, id, AT_REMOVEDIR);
+	drop_lock(run_group, run_task, id);
 	return 0;
 }
 
@@ -234,14 +266,6 @@ static int finish(const struct layout *l, const struct janitor_options *o, const
 	return 0;
 }
 
-static bool is_old(const struct janitor_options *o, const struct dead_task *t)
-{
-	usec_t age = usec_sub(clock_realtime_usec(), t->ended);
-	usec_t limit = t->failed ? o->failed_older_than : o->older_than;
-
-	return limit == 0 || age >= limit;
-}
-
 /* Removes what is dead and old enough. 1: the task is gone (or would be), 0: it stays, -errno. */
 static int clean_task(const struct layout *l, const struct janitor_options *o, const char *group,
 	const char *id, struct janitor_report *ret, struct th_err *err)
@@ -250,6 +274,8 @@ static int clean_task(const struct layout *l, const struct janitor_options *o, c
 	int r;
 
 	look_at(l, group, id, &t);
+	if (t.life == LIFE_GONE)
+		return 1;
 	if (t.life == LIFE_RUNNING || t.life == LIFE_YOUNG)
 		return 0;
 	if (t.life == LIFE_OWED) {
@@ -260,13 +286,13 @@ static int clean_task(const struct layout *l, const struct janitor_options *o, c
 		if (!o->dry_run && t.life != LIFE_DEAD)
 			return 0;
 	}
-	if (!is_old(o, &t))
+	if (!is_old(&t, o->older_than, o->failed_older_than))
 		return 0;
 	if (o->dry_run) {
 		(void)printf("remove %s/%s\n", group, id);
 		return 1;
 	}
-	r = remove_dead(l, group, id, ret, err);
+	r = remove_dead(l, group, id, o->older_than, o->failed_older_than, ret, err);
 	return r == -EAGAIN ? 0 : r < 0 ? r : 1;
 }
 
@@ -362,7 +388,8 @@ static int stop_tasks(struct context *c, const struct strv *ids)
 	return left ? -ETIMEDOUT : 0;
 }
 
-static unsigned name_running(const struct layout *l, const char *group, const struct strv *ids)
+static unsigned name_running(
+	const struct layout *l, const char *group, const struct strv *ids, bool quiet)
 {
 	unsigned n = 0;
 
@@ -372,26 +399,34 @@ static unsigned name_running(const struct layout *l, const char *group, const st
 		look_at(l, group, ids->v[i], &t);
 		if (t.life != LIFE_RUNNING && t.life != LIFE_YOUNG)
 			continue;
-		log_error("%s/%s is running (--force stops it)", group, ids->v[i]);
+		if (!quiet)
+			log_error("%s/%s is running (--force stops it)", group, ids->v[i]);
 		n++;
 	}
 	return n;
 }
 
-static void remove_run_group(const struct layout *l, const char *group)
+/* RUN/GROUP and STATE/records/GROUP, as far as nobody else has begun to use them: a start that
+ * waits for us has its directory and its record there. */
+static void remove_group_remains(struct context *c)
 {
-	_cleanup_close_ int fd = open(l->run_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_free_ char *records =
+		xasprintf("%s/records/%s", c->layout->state_dir, c->task->group);
+	struct dirent *e;
+	DIR *d = opendir(records);
 
-	if (fd >= 0)
-		(void)rmtree_at(fd, group, NULL, NULL, NULL);
-}
-
-static int remove_group_records(const struct layout *l, const char *group)
-{
-	_cleanup_free_ char *records = path_join(l->state_dir, "records");
-	_cleanup_close_ int fd = open(records, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	return fd < 0 ? 0 : rmtree_at(fd, group, NULL, NULL, NULL);
+	/* Records that were set aside. */
+	while (d && (e = readdir(d)))
+		if (strstr(e->d_name, ".json.damaged-"))
+			(void)unlinkat(dirfd(d), e->d_name, 0);
+	if (d)
+		closedir(d);
+	(void)rmdir(records);
+	(void)rmtree_at(c->run_group_fd, "hook-state", NULL, NULL, NULL);
+	(void)unlinkat(c->run_group_fd, "result", 0);
+	(void)unlinkat(c->run_group_fd, "_lock", 0);
+	deploy_end_leaving(c);
+	(void)rmdir(c->run_path);
 }
 
 /* With the group's `_deploy` lock: no task of it can begin. */
@@ -411,22 +446,25 @@ static void end_group(struct context *c, const struct janitor_options *o, const 
 		look_at(l, group, ids->v[i], &t);
 		if (t.life == LIFE_OWED)
 			(void)finish(l, o, group, ids->v[i], ret);
-		if (remove_dead(l, group, ids->v[i], ret, &why) < 0 && err_is_set(&why))
+		if (remove_dead(l, group, ids->v[i], 0, 0, ret, &why) < 0 && err_is_set(&why))
 			context_warn(c, "%s", err_text(&why));
 	}
 	(void)stage_run_point(c, POINT_POST_CLEANUP, NULL, NULL);
-	(void)remove_group_records(l, group);
+	remove_group_remains(c);
 	ret->removed_groups++;
 }
 
+/* Ends a group; with `idle` only where it has no task any more. */
 static int clean_group(const struct layout *l, const struct janitor_options *o, const char *group,
-	const struct strv *ids, struct janitor_report *ret, struct th_err *err)
+	bool idle, struct janitor_report *ret, struct th_err *err)
 {
 	struct task_args args = {.group = group,
 		.environ = environ,
 		.hook_options = o->hook_options,
 		.n_hook_options = o->n_hook_options};
 	_cleanup_task_ struct task *task = NULL;
+	_cleanup_strv_ struct strv ids = STRV_INIT;
+	_cleanup_free_ char *before = NULL;
 	_cleanup_close_ int lock = -1;
 	struct context c;
 	int r;
@@ -442,39 +480,43 @@ static int clean_group(const struct layout *l, const struct janitor_options *o, 
 	log_set_task(group);
 	r = open_group_context(&c, l, o, task, err);
 	if (r == 0)
-		lock = r = deploy_begin_leaving(&c, err);
+		lock = r = deploy_begin_leaving(&c, &before, err);
 	if (r >= 0) {
-		/* Looked at again with the lock: a task may have begun meanwhile. */
-		unsigned busy = o->force ? 0 : name_running(l, group, ids);
+		unsigned busy;
 
-		ret->busy += busy;
-		if (busy) {
-			r = -EAGAIN;
-			(void)unlinkat(c.run_group_fd, "_group", 0);
+		/* Only now no task can begin any more. */
+		(void)janitor_tasks(l, group, &ids);
+		busy = o->force ? 0 : name_running(l, group, &ids, idle);
+		if (busy || (idle && ids.n)) {
+			deploy_cancel_leaving(&c, before);
+			ret->busy += idle ? 0 : busy;
 		} else {
-			r = 0;
-			end_group(&c, o, ids, ret);
+			end_group(&c, o, &ids, ret);
 		}
 		ret->failures += (unsigned)c.record.warnings.n;
-		if (r == 0)
-			remove_run_group(l, group);
+		r = 0;
 	}
 	context_done(&c);
 	log_set_task(NULL);
-	return r == -EAGAIN ? 0 : r;
+	return r;
 }
 
 /* ---- the commands ---- */
 
+/* No task, and none for long enough. What is younger than 10 s may be a start that has just made
+ * its directories. */
 static bool group_is_idle(
 	const struct layout *l, const struct janitor_options *o, const char *group)
 {
 	_cleanup_free_ char *dir = layout_group_dir(l, group);
+	_cleanup_free_ char *run = layout_run_group(l, group);
+	_cleanup_free_ char *records = xasprintf("%s/records/%s", l->state_dir, group);
 	_cleanup_strv_ struct strv ids = STRV_INIT;
-	usec_t changed = mtime_of(dir);
+	usec_t changed = MAX(mtime_of(dir), mtime_of(run));
 
 	if (janitor_tasks(l, group, &ids) < 0 || ids.n)
 		return false;
+	changed = MAX(changed, mtime_of(records));
 	return usec_sub(clock_realtime_usec(), changed) >= MAX(o->older_than, YOUNG_USEC);
 }
 
@@ -488,7 +530,7 @@ int janitor_run(const struct layout *l, const struct janitor_options *o, struct 
 		return err_set(err, EXIT_UNAVAILABLE, -r, "cannot read '%s': %s", l->state_dir,
 			strerror(-r));
 	for (size_t g = 0; g < groups.n; g++) {
-		_cleanup_strv_ struct strv ids = STRV_INIT, none = STRV_INIT;
+		_cleanup_strv_ struct strv ids = STRV_INIT;
 
 		(void)janitor_tasks(l, groups.v[g], &ids);
 		for (size_t i = 0; i < ids.n; i++) {
@@ -503,7 +545,7 @@ int janitor_run(const struct layout *l, const struct janitor_options *o, struct 
 		if (group_is_idle(l, o, groups.v[g])) {
 			_cleanup_err_ struct th_err why = TH_ERR_INIT;
 
-			if (clean_group(l, o, groups.v[g], &none, ret, &why) < 0) {
+			if (clean_group(l, o, groups.v[g], true, ret, &why) < 0) {
 				log_error("%s: %s", groups.v[g], err_text(&why));
 				ret->failures++;
 			}
@@ -546,16 +588,8 @@ int janitor_cleanup(const struct layout *l, const struct janitor_options *o, con
 		return err_set(err, EXIT_USAGE, ENOENT,
 			"there is no group '%s' ('taskhook list --all' names them)", group);
 	(void)janitor_tasks(l, group, &ids);
-	if (!id) {
-		if (!o->force) {
-			unsigned busy = name_running(l, group, &ids);
-
-			ret->busy += busy;
-			if (busy)
-				return 0;
-		}
-		return clean_group(l, o, group, &ids, ret, err);
-	}
+	if (!id)
+		return clean_group(l, o, group, false, ret, err);
 	if (!strv_contains(&ids, id))
 		return err_set(err, EXIT_USAGE, ENOENT,
 			"there is no task '%s/%s' ('taskhook list --all' names them)", group, id);

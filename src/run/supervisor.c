@@ -776,6 +776,24 @@ static int settle_earlier(struct context *c, struct th_err *err)
 	return r;
 }
 
+/* An empty STATE/records/GROUP may have been removed since it was opened: a clean-up of the group
+ * cannot see us until we have written here. */
+static int write_first_record(struct context *c, struct th_err *err)
+{
+	int r = -ENOENT;
+
+	for (int i = 0; i < OPEN_TRIES && r == -ENOENT; i++) {
+		_cleanup_err_ struct th_err why = TH_ERR_INIT;
+
+		r = i > 0 ? open_base(c, c->task->group, true, &why) : 0;
+		if (r == 0)
+			r = record_write(c->records_fd, &c->record, &why);
+		if (r < 0 && (r != -ENOENT || i + 1 == OPEN_TRIES))
+			err_set(err, why.status, why.errnum, "%s", err_text(&why));
+	}
+	return r;
+}
+
 static int write_intent(struct context *c, struct th_err *err)
 {
 	struct record *rec = &c->record;
@@ -793,7 +811,7 @@ static int write_intent(struct context *c, struct th_err *err)
 	rec->outcome.failed_point = POINT_NONE;
 	rec->task = task_to_json(c->task);
 	c->has_record = true;
-	return record_write(c->records_fd, rec, err);
+	return write_first_record(c, err);
 }
 
 static int begin_live(struct context *c, struct th_err *err)
@@ -981,6 +999,18 @@ static int kill_left(struct context *c, const struct live_state *l, struct th_er
 	return r;
 }
 
+/* A lock of the group whose holder was killed: the file is all that is left of it. */
+static void remove_stale_lock(struct context *c, const char *name)
+{
+	_cleanup_close_ int fd = -1;
+
+	if (faccessat(c->run_group_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+		return;
+	fd = lockfile_try(c->run_group_fd, name);
+	if (fd >= 0)
+		(void)unlinkat(c->run_group_fd, name, 0);
+}
+
 /* Where to go on, from what was noted before each step. */
 static enum task_state resume_state(const struct live_state *l)
 {
@@ -1047,6 +1077,8 @@ static int finish_locked(struct context *c, struct th_err *err)
 	open_logs(c);
 	init_hooks(c);
 	go_through(c, state);
+	remove_stale_lock(c, "_deploy");
+	remove_stale_lock(c, "_lock");
 	return 0;
 }
 

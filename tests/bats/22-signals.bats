@@ -27,7 +27,7 @@ ended()
 	wait_for grep -q up "$root/out"
 	kill -TERM "$started"
 	ended 7
-	[ "$(cat "$root/order")" = $'pre-stop\ntask\npost-exit signal exit-code\npost-stop signal exit-code' ]
+	[ "$(cat "$root/order")" = $'pre-stop signal\ntask\npost-exit signal exit-code\npost-stop signal exit-code' ]
 	assert_clean
 }
 
