@@ -6,6 +6,7 @@
 #include "base/fd.h"
 #include "base/path.h"
 #include "base/trust.h"
+#include "os/cred.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -742,11 +743,27 @@ bool hookdir_is_empty(const struct layout *l, const struct task *t, enum hook_po
 	return true;
 }
 
+static int check_user(const struct hook *h, struct th_err *err)
+{
+	_cleanup_cred_ struct cred cred = {0};
+	int r;
+
+	if (h->verdict != HOOK_RUN || !h->settings.user)
+		return 0;
+	r = cred_lookup(h->settings.user, NULL, &cred, err);
+	if (r < 0)
+		err_prefix(err, "hook '%s'", h->path);
+	return r;
+}
+
 static int first_misconfigured(const struct hook_list *l, struct th_err *err)
 {
 	for (size_t i = 0; i < l->n; i++) {
 		const struct hook *h = l->v[i];
+		int r = check_user(h, err);
 
+		if (r < 0)
+			return r;
 		if (!h->misconfigured || h->verdict != HOOK_UNSAFE)
 			continue;
 		if (h->fix)

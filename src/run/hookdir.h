@@ -39,8 +39,8 @@ bool hookdir_is_empty(const struct layout *l, const struct task *t, enum hook_po
 
 /*
  * Before anything is made: every path that [hook NAME] or the command line names exists and can be
- * run, and every NAME.conf of the points that a task passes from its start to its end is right. 0,
- * or the first error (EXIT_CONFIG).
+ * run, every NAME.conf of the points that a task passes from its start to its end is right, and the
+ * users of these hooks exist. 0, or the first error (EXIT_CONFIG).
  */
 int hookdir_check(
 	const struct layout *l, const struct task *t, struct hook_cache *cache, struct th_err *err);

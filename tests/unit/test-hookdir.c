@@ -279,6 +279,15 @@ static void check_settings(void)
 	remove_all();
 
 	add_hook("etc/pre-start/10-a");
+	add_file("etc/pre-start/10-a.conf", "[hook]\nuser = no-such-user\n", 0644);
+	ok(hookdir_check(&layout, &task, NULL, &err) < 0, "an unknown user");
+	is_int(err.status, EXIT_CONFIG, "is told as configuration");
+	contains(err_text(&err), "pre-start/10-a': ", "with the hook");
+	contains(err_text(&err), "no-such-user", "and the name");
+	err_clear(&err);
+	remove_all();
+
+	add_hook("etc/pre-start/10-a");
 	add_file("etc/pre-start/10-a.conf", "[hook]\nrole = etcd\n", 0644);
 	lists(POINT_PRE_START, "etc/pre-start/10-a:skip etc/pre-start/10-a.conf:skip",
 		"a role that this node does not have");
