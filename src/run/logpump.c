@@ -435,6 +435,45 @@ bool logpump_is_done(const struct logpump *p)
 	return p->source_fd < 0 && p->file_at == p->end && p->copy_at == p->end;
 }
 
+/* Ends the watching; what the pipe holds now is all that is still read, as whoever holds its other
+ * end may write for ever. */
+static size_t begin_finish(struct logpump *p)
+{
+	int unread = 0;
+
+	p->finishing = true;
+	loop_remove_fd(p->loop, &p->source);
+	loop_clear_timer(p->loop, &p->gather);
+	loop_clear_timer(p->loop, &p->idle);
+	if (p->source_fd >= 0 && ioctl(p->source_fd, FIONREAD, &unread) < 0)
+		return 0;
+	return (size_t)unread;
+}
+
+/* Reads once more; what is unread then. */
+static size_t read_rest(struct logpump *p, size_t unread)
+{
+	ssize_t n = read_once(p);
+
+	return n <= 0 ? 0 : unread - MIN(unread, (size_t)n);
+}
+
+void logpump_drain(struct logpump *p, const bool *give_up)
+{
+	size_t unread = begin_finish(p);
+
+	for (;;) {
+		while (copy_is_behind(p) && !*give_up) {
+			wait_for_copy(p);
+			if (copy_is_behind(p) && loop_run(p->loop, USEC_INFINITY) < 0)
+				return;
+		}
+		if (unread == 0 || *give_up)
+			return;
+		unread = read_rest(p, unread);
+	}
+}
+
 /* `unread`: what the pipe still holds. */
 static void finish_copy(struct logpump *p, usec_t deadline, size_t unread)
 {
@@ -452,23 +491,12 @@ static void finish_copy(struct logpump *p, usec_t deadline, size_t unread)
 
 void logpump_finish(struct logpump *p, usec_t deadline)
 {
-	int unread = 0;
+	size_t unread = begin_finish(p);
 
-	p->finishing = true;
-	loop_remove_fd(p->loop, &p->source);
-	loop_clear_timer(p->loop, &p->gather);
-	loop_clear_timer(p->loop, &p->idle);
-	/* No more than is there now: whoever still holds the pipe may write for ever. */
-	if (p->source_fd >= 0 && ioctl(p->source_fd, FIONREAD, &unread) < 0)
-		unread = 0;
-	finish_copy(p, deadline, (size_t)unread);
+	finish_copy(p, deadline, unread);
 	while (unread > 0) {
-		ssize_t n = read_once(p);
-
-		if (n <= 0)
-			break;
-		unread = (int)MAX((ssize_t)unread - n, (ssize_t)0);
-		finish_copy(p, deadline, (size_t)unread);
+		unread = read_rest(p, unread);
+		finish_copy(p, deadline, unread);
 	}
 	if (p->source_fd >= 0)
 		source_end(p);

@@ -53,6 +53,13 @@ int logpump_new(const struct logpump_spec *spec, struct logpump **ret, struct th
 bool logpump_is_done(const struct logpump *p);
 
 /*
+ * For the end of a task whose output is read slowly, in a pager perhaps: reads what the pipe holds
+ * now and runs the loop until the copy has all of it, as any program in a pipeline would, or until
+ * *give_up is true. logpump_finish() must follow; the source is not watched any more.
+ */
+void logpump_drain(struct logpump *p, const bool *give_up);
+
+/*
  * For the end of a task whose children may keep the pipe open: reads until the pipe is empty,
  * writes and copies all of it, running the loop while the copy is slow, at most until `deadline`
  * (monotonic). Then what the pipe holds goes to the file alone, and what the copy did not take is

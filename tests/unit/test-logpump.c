@@ -540,6 +540,81 @@ static void test_finish(void)
 	rig_end(&r);
 }
 
+struct slow_reader {
+	int fd;
+	struct strbuf text;
+	struct loop_timer timer;
+	bool *give_up; /* set instead of reading */
+};
+
+static void on_slow_read(void *arg)
+{
+	struct slow_reader *s = arg;
+	char buf[16384];
+	ssize_t n;
+
+	if (s->give_up) {
+		*s->give_up = true;
+		return;
+	}
+	n = read(s->fd, buf, sizeof(buf));
+	if (n > 0)
+		strbuf_add(&s->text, buf, (size_t)n);
+	loop_set_timer(
+		loop, &s->timer, usec_add(clock_monotonic_usec(), USEC_PER_MSEC), on_slow_read, s);
+}
+
+static void test_drain(void)
+{
+	struct rig r = {.dirfd = new_dir()};
+	_cleanup_free_ char *lines = numbered_lines(20000);
+	struct slow_reader reader = {0};
+	bool give_up = false;
+	ssize_t given;
+	int copy[2];
+
+	if (fd_pipe(copy, 0) < 0)
+		bail("pipe");
+	(void)fcntl(copy[0], F_SETFL, O_NONBLOCK);
+	reader.fd = copy[0];
+	rig_start(&r, 1 << 20, copy[1], NULL);
+	given = write(r.to, lines, strlen(lines));
+	(void)loop_run(loop, usec_add(clock_monotonic_usec(), USEC_PER_MSEC));
+	given += MAX(write(r.to, lines + given, strlen(lines) - (size_t)given), (ssize_t)0);
+	on_slow_read(&reader);
+	logpump_drain(r.pump, &give_up);
+	loop_clear_timer(loop, &reader.timer);
+	(void)collect(copy[0], &reader.text);
+	ok(given > 65536 && reader.text.len == (size_t)given, "a slow reader gets all of it");
+	ok(strncmp(strbuf_str(&reader.text), lines, (size_t)given) == 0, "as it was");
+	logpump_finish(r.pump, clock_monotonic_usec());
+	ok(logpump_is_done(r.pump), "then it ends");
+	is_uint(logdir_messages.n, 0, "with nothing to say");
+	is_int(log_size(&r), given, "and the log complete");
+	rig_end(&r);
+	strbuf_done(&reader.text);
+
+	r.dirfd = new_dir();
+	rig_start(&r, 1 << 20, copy[1], NULL);
+	given = 0;
+	for (int i = 0; i < 5; i++) {
+		given += MAX(write(r.to, lines + given, strlen(lines) - (size_t)given), (ssize_t)0);
+		(void)loop_run(loop, usec_add(clock_monotonic_usec(), USEC_PER_MSEC));
+	}
+	reader = (struct slow_reader){.fd = copy[0], .give_up = &give_up};
+	loop_set_timer(loop, &reader.timer, usec_add(clock_monotonic_usec(), 20 * USEC_PER_MSEC),
+		on_slow_read, &reader);
+	logpump_drain(r.pump, &give_up);
+	ok(give_up && !logpump_is_done(r.pump), "one that does not read is given up when told to");
+	logpump_finish(r.pump, clock_monotonic_usec());
+	ok(logpump_is_done(r.pump), "then it ends too");
+	is_uint(logdir_messages.n, 1, "and says what is missing");
+	is_int(log_size(&r), given, "the log is complete");
+	rig_end(&r);
+	fd_close(copy[0]);
+	fd_close(copy[1]);
+}
+
 /* The pages of this process that are its own. */
 static long private_dirty_kib(void)
 {
@@ -623,6 +698,7 @@ int main(void)
 	test_terminal();
 	test_copy_gone();
 	test_finish();
+	test_drain();
 	test_idle();
 	test_full_disk(); /* last: it leaves the mount namespace */
 	loop = loop_free(loop);
