@@ -151,8 +151,8 @@ static int select_run(const struct logs_data *d, const struct task_view *v, stru
 		return 0;
 	}
 	return err_set(err, EXIT_USAGE, ENOENT,
-		"there is no run %" PRId64 " of '%s/%s' in its logs: they hold runs %u to %u",
-		number, v->group, v->id, first_number(runs, latest), latest);
+		"there is no run %" PRId64 " in its logs: they hold runs %u to %u", number,
+		first_number(runs, latest), latest);
 }
 
 /* ---- output ---- */
