@@ -466,6 +466,12 @@ static void test_way(const char *name, int base)
 	spawn_force_fork(false);
 }
 
+static void make_executable(const char *name)
+{
+	if (fchmodat(tempdir.fd, name, 0755, 0) < 0)
+		bail("chmod %s: %s", name, strerror(errno));
+}
+
 static void check_found(const char *name, const char *path_env, const char *cwd, int expected,
 	const char *expected_path)
 {
@@ -486,7 +492,7 @@ static void test_find_program(void)
 	tempdir_write("one/tool", "#!/bin/sh\n");
 	tempdir_write("two/tool", "#!/bin/sh\n");
 	tempdir_write("one/plain", "text");
-	(void)fchmodat(tempdir.fd, "two/tool", 0755, 0);
+	make_executable("two/tool");
 	one = xstrdup(tempdir_path("one"));
 	two = xstrdup(tempdir_path("two"));
 	env = xasprintf("/nonexistent:%s:%s", one, two);
@@ -513,7 +519,7 @@ static void check_explained(const char *name, const char *content, int errnum, c
 
 	if (content) {
 		tempdir_write(name, content);
-		(void)fchmodat(tempdir.fd, name, errnum == EPERM ? 0644 : 0755, 0);
+		make_executable(name);
 	}
 	why = spawn_explain_exec(tempdir_path("%s", name), errnum);
 	is_str(why, expected, "why '%s' cannot be executed (%s)", name, strerror(errnum));
