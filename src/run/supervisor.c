@@ -14,6 +14,7 @@
 #include "run/context.h"
 #include "run/deploy.h"
 #include "run/launch.h"
+#include "run/logruns.h"
 #include "run/reentry.h"
 #include "run/signals.h"
 #include "run/stage.h"
@@ -837,6 +838,7 @@ static int begin_live(struct context *c, struct th_err *err)
  * own. */
 static int prepare(struct context *c, struct th_err *err)
 {
+	_cleanup_err_ struct th_err runs = TH_ERR_INIT;
 	int r = settle_earlier(c, err);
 
 	if (r == 0)
@@ -853,6 +855,9 @@ static int prepare(struct context *c, struct th_err *err)
 	open_logs(c);
 	if (c->cg.warning)
 		log_warning("%s", c->cg.warning);
+	if (logruns_note(c->log_fd, c->record.run_number, c->record.started, &runs) < 0)
+		context_warn(c, "%s: 'taskhook logs --run' cannot tell this run apart, continuing",
+			err_text(&runs));
 	return 0;
 }
 

@@ -40,10 +40,13 @@ th() { "$TASKHOOK_PROGRAM" --root "$root" --config "$root/conf" "$@"; }
 # start ARG...: `taskhook run` in the background, of the test's group; its pid is $started. Output goes to $root/out, $root/err.
 start()
 {
+	# what an earlier one said must not be taken for this one's
+	rm -f "$root/out" "$root/err"
 	"$TASKHOOK_PROGRAM" --root "$root" --config "$root/conf" run -g "$group" "$@" \
 		>"$root/out" 2>"$root/err" 3>&- </dev/null &
 	started=$!
 	pids+=("$started")
+	wait_for test -e "$root/err"
 }
 
 # hook POINT/NAME TEXT [SETTINGS]
