@@ -585,8 +585,20 @@ static int add_named_dir(struct hook_list *l, const struct named *n, const struc
 static int add_named(struct hook_list *l, const struct named *n, const struct task *t,
 	struct hook_cache *cache, struct th_err *err)
 {
+	const char *problem = n->name ? hook_name_problem(n->name) : NULL;
 	struct stat st;
 
+	if (problem) {
+		struct hook *h = hook_new(n->name, n->path, n->source);
+		_cleanup_free_ char *shown = str_escape(n->name, 60);
+		_cleanup_free_ char *reason = xasprintf(
+			"%s: [hook %s]: no hook can have this name: %s", n->origin, shown, problem);
+
+		str_replace(&h->origin, n->origin);
+		refuse(h, reason);
+		hook_list_add(l, h);
+		return 0;
+	}
 	if (stat(n->path, &st) == 0 && S_ISDIR(st.st_mode))
 		return add_named_dir(l, n, t, cache, err);
 	add_named_file(l, n, t);

@@ -416,6 +416,10 @@ static void check_named(void)
 	file_hook("x", tempdir_path("missing"), POINT_PRE_START);
 	named_fails("web.ini:7: hook '", "[hook x] without its file");
 	no_file_hooks();
+	file_hook("../x", tempdir_path("own/10-one"), POINT_PRE_START);
+	named_fails("web.ini:7: [hook ../x]: no hook can have this name: name ",
+		"[hook ../x], whose name is no file's");
+	no_file_hooks();
 	if (mkfifoat(tempdir.fd, "fifo", 0755) < 0)
 		bail("mkfifo: %s", strerror(errno));
 	option(POINT_PRE_START, tempdir_path("fifo"), NULL);
