@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# taskhook-test: vm
 # Groups: deployed once, shared by their tasks, limits that the first start decides.
 # shellcheck disable=SC2016,SC2154
 

@@ -1,3 +1,4 @@
+# shellcheck disable=SC2034 # used by the tests that load it
 # Shared by the tests that run tasks: a state directory of their own, hooks, waiting, and an end to all that was started.
 # shellcheck shell=bash
 
