@@ -6,12 +6,12 @@
 #include "base/fd.h"
 #include "base/fileio.h"
 #include "base/macro.h"
+#include "base/parse.h"
 #include "base/str.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -56,29 +56,41 @@ bool logplace_same_file(const struct logplace *a, const struct logplace *b)
 
 /* ---- reading -------------------------------------------------------------------------------- */
 
-static bool parse_place(const char *s, struct logplace *ret)
+/* "INODE:SECONDS.NANOSECONDS:SIZE"; cuts the text up. */
+static bool parse_place(char *s, struct logplace *ret)
 {
-	int end = 0;
+	const char *inode, *sec, *nsec;
+	uint64_t n = 0;
 
 	*ret = (struct logplace){.none = strcmp(s, "-") == 0};
-	return ret->none ||
-	       (sscanf(s, "%" SCNu64 ":%" SCNd64 ".%9" SCNu32 ":%" SCNu64 "%n", &ret->inode,
-			&ret->birth_sec, &ret->birth_nsec, &ret->offset, &end) == 4 &&
-		       s[end] == '\0');
+	if (ret->none)
+		return true;
+	inode = strsep(&s, ":");
+	sec = strsep(&s, ".");
+	nsec = strsep(&s, ":");
+	if (!nsec || !s || parse_uint(inode, 0, UINT64_MAX, &ret->inode) < 0 ||
+		parse_int(sec, INT64_MIN, INT64_MAX, &ret->birth_sec) < 0 ||
+		parse_uint(nsec, 0, 999999999, &n) < 0 ||
+		parse_uint(s, 0, UINT64_MAX, &ret->offset) < 0)
+		return false;
+	ret->birth_nsec = (uint32_t)n;
+	return true;
 }
 
+/* As clock_rfc3339() writes it. */
 static bool parse_time(const char *s, usec_t *ret)
 {
 	struct tm tm = {0};
-	unsigned msec;
 	const char *rest = strptime(s, "%Y-%m-%dT%H:%M:%S", &tm);
-	int end = 0;
+	_cleanup_free_ char *digits = NULL;
+	uint64_t msec;
 	time_t t;
 
-	if (!rest || sscanf(rest, ".%3uZ%n", &msec, &end) != 1 || end != 5 || rest[end])
+	if (!rest || strlen(rest) != strlen(".123Z") || rest[0] != '.' || rest[4] != 'Z')
 		return false;
+	digits = xstrndup(rest + 1, 3);
 	t = timegm(&tm);
-	if (t < 0)
+	if (parse_uint(digits, 0, 999, &msec) < 0 || t < 0)
 		return false;
 	*ret = (usec_t)t * USEC_PER_SEC + msec * USEC_PER_MSEC;
 	return true;
@@ -86,16 +98,14 @@ static bool parse_time(const char *s, usec_t *ret)
 
 static bool parse_line(char *line, struct logrun *ret)
 {
-	char *word, *rest = line, *end;
-	unsigned long number;
+	char *word, *rest = line;
+	uint64_t number;
 
 	*ret = (struct logrun){0};
 	for (size_t i = 0; i < LOGRUNS_STREAMS; i++)
 		ret->place[i].none = true;
 	word = strsep(&rest, " ");
-	errno = 0;
-	number = strtoul(word, &end, 10);
-	if (errno || end == word || *end || *word == '-' || number > INT32_MAX)
+	if (parse_uint(word, 0, INT32_MAX, &number) < 0)
 		return false;
 	ret->number = (unsigned)number;
 	word = strsep(&rest, " ");

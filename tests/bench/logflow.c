@@ -90,12 +90,12 @@ static int produce(const char *cpu_file)
 static double read_cpu(const char *path)
 {
 	FILE *f = fopen(path, "re");
-	double cpu = 0;
+	char line[64];
 
-	if (!f || fscanf(f, "%lf", &cpu) != 1)
+	if (!f || !fgets(line, sizeof(line), f))
 		die(path);
 	fclose(f);
-	return cpu;
+	return strtod(line, NULL);
 }
 
 static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
@@ -222,7 +222,7 @@ int main(int argc, char **argv)
 	len = readlink("/proc/self/exe", self, sizeof(self) - 1);
 	if (len < 0)
 		die("/proc/self/exe");
-	rounds = atoi(argv[1]);
+	rounds = (int)strtol(argv[1], NULL, 10);
 	total_text = argv[2];
 	chunk_text = argv[3];
 	total = strtoull(total_text, NULL, 10);

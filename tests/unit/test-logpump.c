@@ -625,8 +625,8 @@ static long private_dirty_kib(void)
 	if (!f)
 		return -1;
 	while (fgets(line, sizeof(line), f))
-		if (sscanf(line, "Private_Dirty: %ld", &kib) == 1)
-			break;
+		if (str_starts_with(line, "Private_Dirty:"))
+			kib = strtol(line + strlen("Private_Dirty:"), NULL, 10);
 	(void)fclose(f);
 	return kib;
 }

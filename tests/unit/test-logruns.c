@@ -46,7 +46,6 @@ static void note(int dirfd, unsigned number)
 static char *read_back(struct logread *r, uint64_t from, uint64_t to)
 {
 	int fd = openat(tempdir.fd, "out", O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	_cleanup_free_ char *text = NULL;
 
 	if (fd < 0 || logread_copy(r, from, to, fd, NULL) < 0)
 		bail("logread_copy");
