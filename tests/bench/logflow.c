@@ -73,8 +73,10 @@ static int produce(const char *cpu_file)
 	for (unsigned long long left = total; left > 0;) {
 		ssize_t n = write(STDOUT_FILENO, data, left < chunk ? left : chunk);
 
-		if (n < 0)
+		if (n < 0) {
+			free(data);
 			return 1;
+		}
 		left -= (unsigned long long)n;
 	}
 	free(data);
