@@ -342,17 +342,23 @@ static void test_processes(int base)
 	ok(cgroup_populated(a) == -ENOENT || cgroup_populated(a) == -ENODEV, "it says so");
 }
 
-/* More than fit one batch. */
-static void test_signal_many(int base)
+/* More than fit one batch, and with fewer descriptors than a batch wants. */
+static void test_signal_many(int base, rlim_t descriptors)
 {
 	enum { N = 150 };
 	_cleanup_close_ int a = make(base, "many");
+	struct rlimit saved, few;
 	pid_t pids[N];
 	int good = 0;
 
 	for (int i = 0; i < N; i++)
 		pids[i] = cgtest_fork_in(a, NULL);
+	(void)getrlimit(RLIMIT_NOFILE, &saved);
+	few = saved;
+	few.rlim_cur = MIN(descriptors, saved.rlim_cur);
+	(void)setrlimit(RLIMIT_NOFILE, &few);
 	is_int(cgroup_signal(a, SIGUSR1), 0, "a signal to %d processes", N);
+	(void)setrlimit(RLIMIT_NOFILE, &saved);
 	for (int i = 0; i < N; i++)
 		good += WTERMSIG(cgtest_reap(pids[i], false)) == SIGUSR1;
 	is_int(good, N, "has reached all");
@@ -558,7 +564,6 @@ static void test_remove_threaded(int base)
 static void test_remove(int base)
 {
 	_cleanup_close_ int a = make(base, "a");
-	_cleanup_free_ char *text = NULL;
 	usec_t start;
 	pid_t pid;
 
@@ -584,7 +589,6 @@ static void test_remove(int base)
 	is_int(cgroup_remove_tree(base, "a", CGTEST_MARK, 0), -EBUSY, "a process is left");
 	ok(usec_sub(clock_monotonic_usec(), start) < USEC_PER_SEC / 2,
 		"no wait after the deadline");
-	text = xasprintf("%d", (int)pid);
 	if (fork() == 0) {
 		nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
 		_exit(kill(pid, SIGKILL) < 0);
@@ -643,7 +647,7 @@ static void test_remove_mount(int base)
 		path = xasprintf("%s/%s", root, cgtest_path);
 		target = xasprintf("%s/a/b", path);
 		if (!tempdir_private_mounts() ||
-			mount(tempdir_path("outside"), target, NULL, MS_BIND, NULL) < 0)
+			mount(tempdir_path("outside"), target, "none", MS_BIND, NULL) < 0)
 			_exit(77);
 		inside = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		_exit(cgroup_remove_tree(inside, "a", CGTEST_MARK, 0) == -EXDEV ? 0 : 1);
@@ -676,7 +680,8 @@ static void run_checks(int base)
 	test_make_slow_other(base);
 	test_controllers(base);
 	test_processes(base);
-	test_signal_many(base);
+	test_signal_many(base, RLIM_INFINITY);
+	test_signal_many(base, 20);
 	test_freeze(base);
 	test_kill_bomb(base);
 	test_remove_names(base);
