@@ -112,6 +112,20 @@ static void show_failing(struct shown *o)
 		print_line(o, tail_line(o, i), strlen(tail_line(o, i)));
 }
 
+/* A process that a hook left in the background says something. */
+static void take_background_line(
+	void *arg, enum hook_point point, const char *name, const char *line, size_t n)
+{
+	struct hook_session *s = arg;
+	_cleanup_free_ char *label = xasprintf("%s/%s", point_name(point), name);
+	struct shown out = {.session = s, .label = label};
+
+	if (s->log)
+		hooklog_line(s->log, label, line, n);
+	if (s->show == HOOK_SHOW_ALWAYS)
+		print_line(&out, line, n);
+}
+
 /* ---- what is handed over ---- */
 
 static struct handed_env *handed_of(struct hook_session *s, uid_t uid)
@@ -217,6 +231,9 @@ static int prepare_state_dir(
 	_cleanup_close_ int base = -1, fd = -1;
 	bool made;
 
+	/* Made once for each hook of the session: the mkdir is the dearest call of a short hook. */
+	if (strv_contains(&s->state_dirs, name))
+		return 0;
 	base = path_mkdir_open(s->run_fd, STATE_DIR_NAME, 0711, NULL);
 	if (base < 0)
 		return err_set(err, EXIT_CANTCREAT, -base, "cannot make '%s/%s': %s", s->run_path,
@@ -328,9 +345,11 @@ void hook_session_done(struct hook_session *s)
 		strv_done(&s->handed[i].env);
 	free(s->handed);
 	strv_done(&s->task_env);
+	strv_done(&s->state_dirs);
 	json_decref(s->state);
 	free(s->message);
 	hook_cache_free(s->cache);
+	hook_runner_free(s->runner);
 	*s = (struct hook_session)HOOK_SESSION_INIT;
 }
 
@@ -433,6 +452,7 @@ static int run_once(struct hook_session *s, const struct hook *h, enum hook_poin
 		record = json_dumps(j, JSON_INDENT(2));
 		json_decref(j);
 	}
+	run.runner = s->runner;
 	run.loop = s->loop;
 	run.hook = h;
 	run.point = point;
@@ -681,6 +701,8 @@ int hook_session_point(
 		s->cache = hook_cache_new();
 	if (hookdir_is_empty(s->layout, s->task, point, s->cache))
 		return 0;
+	if (!s->runner)
+		s->runner = hook_runner_new(s->loop, take_background_line, s);
 	r = hookdir_list(s->layout, s->task, point, &ctx, s->as_root, s->cache, &list, err);
 	if (r == 0)
 		r = run_list(s, &list, ret, err);

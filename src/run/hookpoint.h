@@ -60,6 +60,7 @@ struct hook_session {
 	usec_t duration;
 	/* The session's own. */
 	struct hook_cache *cache;
+	struct hook_runner *runner;
 	struct hook_leftover *left;
 	size_t n_left;
 	struct handed_env {
@@ -67,9 +68,10 @@ struct hook_session {
 		struct strv env;
 	} * handed;
 	size_t n_handed;
-	struct strv task_env; /* what hooks handed on to the task: NAME=VALUE */
-	json_t *state;	      /* of hooks: see struct record; NULL: none */
-	char *message;	      /* the last hook's [result] message; NULL */
+	struct strv state_dirs; /* names in hook-state that are there */
+	struct strv task_env;	/* what hooks handed on to the task: NAME=VALUE */
+	json_t *state;		/* of hooks: see struct record; NULL: none */
+	char *message;		/* the last hook's [result] message; NULL */
 	bool told_skips;
 };
 #define HOOK_SESSION_INIT                                                                          \

@@ -15,7 +15,8 @@
 static int point_budget(const struct layout *l, const struct task *t, enum hook_point point,
 	struct hook_cache *cache, usec_t *ret, struct th_err *err)
 {
-	struct hook_context ctx = {.group = t->group, .node_roles = &t->node.roles};
+	struct hook_context ctx = {
+		.group = t->group, .node_roles = &t->node.roles, .outcome_unknown = true};
 	struct hook_list list = {.point = point};
 	int r = hookdir_list(l, t, point, &ctx, geteuid() == 0, cache, &list, err);
 

@@ -929,6 +929,10 @@ int supervisor_run(const struct layout *layout, const struct task *task,
 	c.task = task;
 	if (r == 0)
 		r = launch_resolve_user(&c, &err);
+	if (r == 0) {
+		c.hooks.cache = hook_cache_new();
+		r = hookdir_check(layout, task, c.hooks.cache, &err);
+	}
 	if (r == 0)
 		r = signals_watch(&c, &err);
 	if (r == 0)
