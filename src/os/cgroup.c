@@ -645,6 +645,25 @@ static void pid_list_done(struct pid_list *l)
 	free(l->v);
 }
 
+static int compare_pids(const void *a, const void *b)
+{
+	pid_t pa = *(const pid_t *)a, pb = *(const pid_t *)b;
+
+	return (pa > pb) - (pa < pb);
+}
+
+static void pid_list_sort(struct pid_list *l)
+{
+	if (l->n > 1)
+		qsort(l->v, l->n, sizeof(*l->v), compare_pids);
+}
+
+/* In a list that is sorted. */
+static bool pid_list_contains(const struct pid_list *l, pid_t pid)
+{
+	return l->n && bsearch(&pid, l->v, l->n, sizeof(*l->v), compare_pids);
+}
+
 static void pid_list_add(struct pid_list *l, pid_t pid)
 {
 	if (l->n == l->cap) {
@@ -654,14 +673,20 @@ static void pid_list_add(struct pid_list *l, pid_t pid)
 	l->v[l->n++] = pid;
 }
 
-/* Appends the processes of this one cgroup. */
-static int read_procs(int dirfd, struct pid_list *l)
+static int open_procs(int dirfd)
 {
-	_cleanup_close_ int fd = openat(dirfd, "cgroup.procs", O_RDONLY | O_CLOEXEC);
+	int fd = openat(dirfd, "cgroup.procs", O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+/* Appends the processes of this one cgroup, as they are now. */
+static int read_procs(int fd, struct pid_list *l)
+{
 	char buf[4096];
 	unsigned pid = 0;
 
-	if (fd < 0)
+	if (lseek(fd, 0, SEEK_SET) < 0)
 		return -errno;
 	for (;;) {
 		ssize_t n = read(fd, buf, sizeof(buf));
@@ -690,7 +715,8 @@ static int read_procs(int dirfd, struct pid_list *l)
 
 static int add_procs(void *arg, int dirfd)
 {
-	int r = read_procs(dirfd, arg);
+	_cleanup_close_ int fd = open_procs(dirfd);
+	int r = fd < 0 ? fd : read_procs(fd, arg);
 
 	return is_gone(r) ? 0 : r;
 }
@@ -727,14 +753,6 @@ struct signal_pass {
 	struct pid_list seen; /* all that were signalled */
 };
 
-static bool pid_list_contains(const struct pid_list *l, pid_t pid)
-{
-	for (size_t i = 0; i < l->n; i++)
-		if (l->v[i] == pid)
-			return true;
-	return false;
-}
-
 /* `pidfd` may be a -errno: -ESRCH where the process was gone, others where there can be no pidfd
  * (-ENOSYS until Linux 5.3, -EMFILE). */
 static int signal_one(pid_t pid, int pidfd, int sig)
@@ -757,7 +775,9 @@ static int signal_procs(void *arg, int dirfd)
 {
 	struct signal_pass *pass = arg;
 	_cleanup_(pid_list_done) struct pid_list l = {NULL, 0, 0};
-	int r = read_procs(dirfd, &l);
+	/* Opened once, as the pidfds may take all descriptors that there are. */
+	_cleanup_close_ int fd = open_procs(dirfd);
+	int r = fd < 0 ? fd : read_procs(fd, &l);
 
 	if (r < 0)
 		return is_gone(r) ? 0 : r;
@@ -771,7 +791,8 @@ static int signal_procs(void *arg, int dirfd)
 			if (pidfds[i] < 0)
 				pidfds[i] = -errno;
 		}
-		r = read_procs(dirfd, &again);
+		r = read_procs(fd, &again);
+		pid_list_sort(&again);
 		for (size_t i = 0; i < n; i++) {
 			pid_t pid = l.v[from + i];
 			int q = 0;
@@ -811,19 +832,11 @@ int cgroup_freeze(int dirfd, bool freeze)
 	return file_write_at(dirfd, "cgroup.freeze", freeze ? "1" : "0");
 }
 
-static int compare_pids(const void *a, const void *b)
-{
-	pid_t pa = *(const pid_t *)a, pb = *(const pid_t *)b;
-
-	return (pa > pb) - (pa < pb);
-}
-
 /* True where all of `now` were in `before`, which is sorted. */
 static bool pids_are_known(const struct pid_list *now, const struct pid_list *before)
 {
 	for (size_t i = 0; i < now->n; i++)
-		if (!before->n || !bsearch(&now->v[i], before->v, before->n, sizeof(*before->v),
-					  compare_pids))
+		if (!pid_list_contains(before, now->v[i]))
 			return false;
 	return true;
 }
@@ -851,7 +864,7 @@ static int kill_one_by_one(int dirfd, usec_t deadline)
 			r = -ETIMEDOUT;
 			break;
 		}
-		qsort(before.v, before.n, sizeof(*before.v), compare_pids);
+		pid_list_sort(&before);
 	}
 	(void)cgroup_freeze(dirfd, false);
 	return r;

@@ -158,6 +158,19 @@ static inline int cgtest_main(void (*run_checks)(int base))
 	return WEXITSTATUS(status);
 }
 
+/* How many descriptors are open, for a look before and after. */
+static inline int cgtest_count_fds(void)
+{
+	DIR *d = opendir("/proc/self/fd");
+	int n = 0;
+
+	while (d && readdir(d))
+		n++;
+	if (d)
+		(void)closedir(d);
+	return n;
+}
+
 /* Polls `condition` until it is true, at most for 10 s. */
 #define cgtest_wait_for(condition)                                                                 \
 	__extension__({                                                                            \

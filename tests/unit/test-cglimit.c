@@ -168,7 +168,6 @@ static void test_files(void)
 	_cleanup_err_ struct th_err err = TH_ERR_INIT;
 	struct cglimits l = CGLIMITS_INIT;
 
-	tempdir_make();
 	is_int(cglimits_apply(tempdir.fd, &l, "limits", &err), 0, "nothing to set");
 	check_written(ONE(memory, 1 << 30), "memory.max", "1073741824");
 	check_written(ONE(memory, CGLIMIT_INFINITY), "memory.max", "max");
@@ -504,6 +503,10 @@ static void test_io_max(int base)
 
 static void run_checks(int base)
 {
+	int fds;
+
+	tempdir_make();
+	fds = cgtest_count_fds();
 	test_format();
 	test_equal();
 	test_files();
@@ -518,6 +521,7 @@ static void run_checks(int base)
 	test_kernel_refuses(base);
 	test_bite(base);
 	test_io_max(base);
+	is_int(cgtest_count_fds(), fds, "no descriptor is left open");
 }
 
 int main(void)

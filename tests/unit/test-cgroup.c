@@ -632,7 +632,6 @@ static void test_remove_mount(int base)
 
 	if (mkdirat(a, "b", 0755) < 0)
 		bail("mkdir: %s", strerror(errno));
-	tempdir_make();
 	tempdir_mkdir("outside");
 	tempdir_mkdir("outside/empty");
 	fflush(stdout);
@@ -663,6 +662,10 @@ static void test_remove_mount(int base)
 
 static void run_checks(int base)
 {
+	int fds;
+
+	tempdir_make();
+	fds = cgtest_count_fds();
 	test_text();
 	test_lookup();
 	if (base < 0) {
@@ -690,6 +693,7 @@ static void run_checks(int base)
 	test_remove(base);
 	test_remove_against(base);
 	test_remove_mount(base);
+	is_int(cgtest_count_fds(), fds, "no descriptor is left open");
 }
 
 int main(void)

@@ -12,7 +12,6 @@ static void test_files(void)
 	struct cgstat s = {.cpu_usec = 42};
 	usec_t cpu = 42;
 
-	tempdir_make();
 	is_int(cgstat_read(tempdir.fd, &s), -ENOENT, "no such cgroup");
 	is_int(cgstat_read_cpu(tempdir.fd, &cpu), -ENOENT, "also for the CPU time alone");
 	tempdir_write("cpu.stat", "nothing\n");
@@ -99,8 +98,13 @@ static void test_cgroup(int base)
 
 static void run_checks(int base)
 {
+	int fds;
+
+	tempdir_make();
+	fds = cgtest_count_fds();
 	test_files();
 	test_cgroup(base);
+	is_int(cgtest_count_fds(), fds, "no descriptor is left open");
 }
 
 int main(void)
