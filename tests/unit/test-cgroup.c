@@ -1,3 +1,4 @@
+/* taskhook-test: vm */
 #include "config.h"
 
 #include "os/cgroup.h"
