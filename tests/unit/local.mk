@@ -1,5 +1,13 @@
 # One program a line, made of tests/unit/test-NAME.c, with its path as here.
 unit_tests = \
+	tests/unit/test-str \
+	tests/unit/test-suggest \
+	tests/unit/test-parse \
+	tests/unit/test-words \
+	tests/unit/test-fileio \
+	tests/unit/test-lockfile \
+	tests/unit/test-path \
+	tests/unit/test-rmtree \
 	tests/unit/test-logruns \
 	tests/unit/test-cred \
 	tests/unit/test-loop \
@@ -29,4 +37,4 @@ unit_tests = \
 	tests/unit/test-mount \
 	tests/unit/test-cgroup
 
-noinst_HEADERS = tests/unit/cgtest.h tests/unit/helper.h tests/unit/refused.h
+noinst_HEADERS = tests/unit/tempdir.h tests/unit/no-openat2.h tests/unit/cgtest.h tests/unit/helper.h tests/unit/refused.h

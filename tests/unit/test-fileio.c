@@ -1,0 +1,266 @@
+#include "config.h"
+
+#include "base/alloc.h"
+#include "base/fileio.h"
+#include "base/str.h"
+
+#include "tests/unit/tap.h"
+#include "tests/unit/tempdir.h"
+
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+static int try_read(const char *name, unsigned flags, size_t max, char **ret, size_t *ret_len)
+{
+	free(*ret);
+	*ret = NULL;
+	return file_read_at(tempdir.fd, name, flags, max, ret, ret_len);
+}
+
+static void test_read(void)
+{
+	_cleanup_free_ char *s = NULL;
+	_cleanup_free_ char *big = xmalloc(300001);
+	struct sockaddr_un sun = {.sun_family = AF_UNIX};
+	size_t n = 0;
+	int fd;
+
+	tempdir_write("ten", "0123456789");
+	is_int(try_read("ten", FILEIO_REGULAR | FILEIO_NOFOLLOW, 10, &s, &n), 0,
+		"a file as large as the limit");
+	is_uint(n, 10, "its length");
+	is_str(s, "0123456789", "its bytes and a NUL");
+	n = 77;
+	is_int(try_read("ten", 0, 9, &s, &n), -EFBIG, "one byte above the limit");
+	ok(!s && n == 77, "and nothing is returned");
+	is_int(try_read("ten", 0, 0, &s, &n), -EFBIG, "a limit of nothing");
+	is_int(try_read("ten", 0, SIZE_MAX, &s, NULL), 0, "no limit, and no wish for the length");
+	tempdir_write("empty", "");
+	is_int(try_read("empty", FILEIO_REGULAR, 0, &s, &n), 0, "an empty file");
+	ok(s && !*s && n == 0, "is an empty string");
+
+	memset(big, 'x', 300000);
+	big[300000] = '\0';
+	tempdir_write("big", big);
+	is_int(try_read("big", 0, 300000, &s, &n), 0, "a file of 300,000 bytes");
+	ok(n == 300000 && strcmp(s, big) == 0, "arrives whole");
+	is_int(try_read("big", 0, 299999, &s, &n), -EFBIG, "or is too big");
+
+	/* Files whose size says nothing. */
+	is_int(file_read_at(AT_FDCWD, "/proc/self/status", FILEIO_REGULAR, 1 << 20, &s, &n), 0,
+		"a file of procfs, which says size 0");
+	ok(n > 100 && s && strlen(s) == n, "is read whole");
+	is_int(try_read("none", 0, 10, &s, &n), -ENOENT, "no such file");
+
+	tempdir_symlink("ten", "link");
+	is_int(try_read("link", 0, 10, &s, &n), 0, "a link is followed");
+	is_int(try_read("link", FILEIO_NOFOLLOW, 10, &s, &n), -ELOOP, "or refused");
+
+	/* With a writer that writes nothing this would wait for ever. */
+	if (mkfifoat(tempdir.fd, "fifo", 0600) != 0)
+		bail("mkfifo: %s", strerror(errno));
+	is_int(try_read("fifo", FILEIO_REGULAR, 10, &s, &n), -EMEDIUMTYPE, "a FIFO is no file");
+	is_int(try_read("fifo", 0, 10, &s, &n), 0, "a FIFO without a writer is empty");
+	fd = openat(tempdir.fd, "fifo", O_RDWR | O_CLOEXEC);
+	is_int(try_read("fifo", 0, 10, &s, &n), -EAGAIN, "a FIFO with one is not waited for");
+	(void)close(fd);
+	is_int(try_read(".", FILEIO_REGULAR, 10, &s, &n), -EMEDIUMTYPE, "a directory is no file");
+	is_int(try_read(".", 0, 10, &s, &n), -EISDIR, "nor can it be read");
+	is_int(file_read_at(AT_FDCWD, "/dev/null", FILEIO_REGULAR, 10, &s, &n), -EMEDIUMTYPE,
+		"a device is no file");
+
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	(void)snprintf(sun.sun_path, sizeof(sun.sun_path), "%s", tempdir_path("socket"));
+	if (bind(fd, (struct sockaddr *)&sun, sizeof(sun)) == 0)
+		is_int(try_read("socket", FILEIO_REGULAR, 10, &s, &n), -EMEDIUMTYPE,
+			"a socket is no file");
+	else
+		skip(1, "TMPDIR is too long for a socket");
+	(void)close(fd);
+}
+
+/* How many names there are that begin with ".state." */
+static int count_temporaries(void)
+{
+	_cleanup_free_ char *here = xstrdup(tempdir_path("replace"));
+	DIR *dir = opendir(here);
+	int n = 0;
+
+	for (struct dirent *e; dir && (e = readdir(dir));)
+		n += str_starts_with(e->d_name, ".state.");
+	if (dir)
+		(void)closedir(dir);
+	return n;
+}
+
+static bool holds(const char *name, const char *text)
+{
+	_cleanup_free_ char *s = NULL;
+
+	return file_read_at(tempdir.fd, name, FILEIO_REGULAR | FILEIO_NOFOLLOW, 1 << 20, &s,
+		       NULL) == 0 &&
+	       strcmp(s, text) == 0;
+}
+
+static void test_replace(void)
+{
+	_cleanup_free_ char *longest = xmalloc(256);
+	mode_t saved = umask(0077);
+	struct stat before, after;
+
+	tempdir_mkdir("replace");
+	tempdir_mkdir("replace/dir");
+	is_int(file_replace_at(tempdir.fd, "replace/state", 0644, "one", 3), 0, "makes a file");
+	ok(holds("replace/state", "one"), "with its bytes");
+	is_uint(tempdir_mode("replace/state"), 0644, "and its mode, whatever the umask");
+	(void)fstatat(tempdir.fd, "replace/state", &before, 0);
+	is_int(file_replace_at(tempdir.fd, "replace/state", 0600, "two!", 4), 0, "replaces it");
+	(void)fstatat(tempdir.fd, "replace/state", &after, 0);
+	ok(holds("replace/state", "two!"), "with new bytes");
+	is_uint(tempdir_mode("replace/state"), 0600, "and a new mode");
+	ok(before.st_ino != after.st_ino, "by another file");
+	is_int(file_replace_at(tempdir.fd, "replace/state", 0600, NULL, 0), 0,
+		"by an empty one too");
+	is_int(count_temporaries(), 0, "no temporary is left");
+	umask(saved);
+
+	tempdir_write("outside", "outside");
+	tempdir_symlink("../outside", "replace/state2");
+	is_int(file_replace_at(tempdir.fd, "replace/state2", 0600, "x", 1), 0, "replaces a link");
+	ok(holds("replace/state2", "x") && holds("outside", "outside"), "and not what it leads to");
+
+	is_int(file_replace_at(tempdir.fd, "replace/dir", 0600, "x", 1), -EISDIR,
+		"not a directory");
+	is_int(file_replace_at(tempdir.fd, "none/state", 0600, "x", 1), -ENOENT,
+		"not where there is no directory");
+	is_int(count_temporaries() + count_entries(tempdir_path("replace/dir")), 0,
+		"no temporary is left");
+
+	memset(longest, 'n', 255);
+	longest[255] = '\0';
+	is_int(file_replace_at(tempdir.fd, longest, 0600, "x", 1), 0, "the longest name");
+	ok(holds(longest, "x"), "and it holds what it should");
+}
+
+/* What a killed process left under our pid is passed over. */
+static void test_replace_leftovers(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		char name[64];
+
+		/* Whatever the counter stands at, the next of its numbers are taken. */
+		for (int i = 0; i < 50; i++) {
+			(void)snprintf(name, sizeof(name), "replace/.left.%d.%d", (int)getpid(), i);
+			if (symlinkat("../outside", tempdir.fd, name) != 0)
+				_exit(2);
+		}
+		_exit(file_replace_at(tempdir.fd, "replace/left", 0600, "new", 3) == 0 ? 0 : 1);
+	}
+	is_int(wait_child(pid), 0, "names of a former process are passed over");
+	ok(holds("replace/left", "new") && holds("outside", "outside"),
+		"and never written through");
+}
+
+/* A disk that takes no more, by a limit on the size of files. */
+static void test_replace_fails_in_write(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		struct rlimit limit = {.rlim_cur = 10, .rlim_max = 10};
+
+		(void)signal(SIGXFSZ, SIG_IGN);
+		if (setrlimit(RLIMIT_FSIZE, &limit) != 0)
+			_exit(2);
+		_exit(file_replace_at(tempdir.fd, "replace/state", 0600, "0123456789abc", 13) ==
+					-EFBIG
+				? 0
+				: 1);
+	}
+	tempdir_write("replace/state", "old");
+	is_int(wait_child(pid), 0, "a write that fails is reported");
+	ok(holds("replace/state", "old"), "what was there stays");
+	is_int(count_temporaries(), 0, "no temporary is left");
+}
+
+/* Readers see one or the other, whole, while two processes replace it. */
+static void test_replace_is_whole(void)
+{
+	_cleanup_free_ char *a = xmalloc(5001), *b = xmalloc(9001);
+	pid_t pids[2];
+	int odd = 0, seen_a = 0, seen_b = 0, status[2];
+
+	memset(a, 'a', 5000);
+	memset(b, 'b', 9000);
+	a[5000] = b[9000] = '\0';
+	tempdir_write("replace/state", a);
+	for (int i = 0; i < 2; i++) {
+		pids[i] = fork();
+		if (pids[i] == 0) {
+			for (int j = 0; j < 2000; j++)
+				if (file_replace_at(tempdir.fd, "replace/state", 0600,
+					    (i + j) % 2 ? a : b, (i + j) % 2 ? 5000 : 9000) != 0)
+					_exit(1);
+			_exit(0);
+		}
+	}
+	for (int i = 0; i < 2000; i++) {
+		if (holds("replace/state", a))
+			seen_a++;
+		else if (holds("replace/state", b))
+			seen_b++;
+		else {
+			/* It may have changed between the two looks; what it is now must be one. */
+			_cleanup_free_ char *s = NULL;
+
+			if (file_read_at(tempdir.fd, "replace/state", 0, 1 << 20, &s, NULL) != 0 ||
+				(strcmp(s, a) != 0 && strcmp(s, b) != 0))
+				odd++;
+		}
+	}
+	for (int i = 0; i < 2; i++)
+		status[i] = wait_child(pids[i]);
+	is_int(status[0] + status[1], 0, "two processes replace one file");
+	is_int(odd, 0, "and readers always find it whole");
+	diag("seen %d times the one, %d times the other", seen_a, seen_b);
+	is_int(count_temporaries(), 0, "no temporary is left");
+}
+
+static void test_write(void)
+{
+	pid_t pid;
+
+	tempdir_write("value", "0000");
+	is_int(file_write_at(tempdir.fd, "value", "12"), 0, "writes to a file that is there");
+	ok(holds("value", "1200"), "and does not cut it, as kernel files want it");
+	is_int(file_write_at(tempdir.fd, "none", "1"), -ENOENT, "makes none");
+	ok(!tempdir_has("none"), "indeed");
+	is_int(file_write_at(tempdir.fd, ".", "1"), -EISDIR, "a directory");
+
+	pid = fork();
+	if (pid == 0) {
+		struct rlimit limit = {.rlim_cur = 3, .rlim_max = 3};
+
+		(void)signal(SIGXFSZ, SIG_IGN);
+		if (setrlimit(RLIMIT_FSIZE, &limit) != 0)
+			_exit(2);
+		_exit(file_write_at(tempdir.fd, "value", "12345") == -EIO ? 0 : 1);
+	}
+	is_int(wait_child(pid), 0, "a value taken in part is an error");
+}
+
+int main(void)
+{
+	tempdir_make();
+	test_read();
+	test_replace();
+	test_replace_leftovers();
+	test_replace_fails_in_write();
+	test_replace_is_whole();
+	test_write();
+	return done_testing();
+}
