@@ -32,14 +32,17 @@
 #define TRIES_PER_DIR_MAX 16
 #define TRIES_TOTAL_MAX	  4096
 
-/* Some file systems show what is made during a reading for ever; a reading ends here, and the next
- * one counts as another try. */
-#define ENTRIES_PER_READING_MAX (1UL << 20)
+/* A reading ends after this many entries, as some file systems go on to show what is made meanwhile
+ * for ever; and one that follows after as many as the one before met, so that somebody who makes
+ * them faster than they can be removed does not make every reading longer than the last. */
+#define ENTRIES_FIRST_MAX (1UL << 24)
+#define ENTRIES_NEXT_MIN  256UL
 
 struct level {
 	char *name;	     /* in the level above; NULL for the tree's parent */
 	int fd;		     /* -1: given up */
 	unsigned tries;	     /* readings that did not get it empty */
+	unsigned long most;  /* entries that the next reading may meet */
 	bool is_read;	     /* subdirs are known */
 	bool is_kept;	     /* something below stays, and has been reported or is to be kept */
 	struct strv subdirs; /* those that were not empty, not yet entered */
@@ -106,13 +109,13 @@ static void rmtree_set_open(struct rmtree *rm, size_t index, int fd)
 	rm->open[rm->n_open++] = index;
 }
 
-static void rmtree_push(struct rmtree *rm, char *name, int fd, unsigned tries)
+static void rmtree_push(struct rmtree *rm, char *name, int fd)
 {
 	if (rm->n == rm->cap) {
 		rm->cap = rm->cap ? rm->cap * 2 : 16;
 		rm->levels = xreallocarray(rm->levels, rm->cap, sizeof(*rm->levels));
 	}
-	rm->levels[rm->n++] = (struct level){.name = name, .fd = -1, .tries = tries};
+	rm->levels[rm->n++] = (struct level){.name = name, .fd = -1, .most = ENTRIES_FIRST_MAX};
 	rmtree_set_open(rm, rm->n - 1, fd);
 }
 
@@ -295,7 +298,7 @@ static void rmtree_read_level(struct rmtree *rm)
 		(void)fd_close(fd);
 		return;
 	}
-	while (entries++ < ENTRIES_PER_READING_MAX) {
+	while (entries++ < l->most) {
 		bool is_dir;
 		int r;
 
@@ -326,10 +329,11 @@ static void rmtree_read_level(struct rmtree *rm)
 			rmtree_fail(rm, e->d_name, r);
 	}
 	(void)closedir(dir);
+	l->most = MAX(entries, ENTRIES_NEXT_MIN);
 }
 
 /* Enters `name`, which it takes over, below the last level. */
-static void rmtree_enter(struct rmtree *rm, char *name_taken, unsigned tries)
+static void rmtree_enter(struct rmtree *rm, char *name_taken)
 {
 	_cleanup_free_ char *name = name_taken;
 	int dirfd = rmtree_last_fd(rm);
@@ -339,7 +343,7 @@ static void rmtree_enter(struct rmtree *rm, char *name_taken, unsigned tries)
 		return;
 	fd = open_dir(dirfd, name);
 	if (fd >= 0) {
-		rmtree_push(rm, TAKE_PTR(name), fd, tries);
+		rmtree_push(rm, TAKE_PTR(name), fd);
 		return;
 	}
 	if (fd == -ENOTDIR || fd == -ELOOP) {
@@ -354,10 +358,12 @@ static void rmtree_enter(struct rmtree *rm, char *name_taken, unsigned tries)
 /* Removes the last level, which has been emptied as far as that could be, and goes up. */
 static void rmtree_leave(struct rmtree *rm)
 {
-	bool is_root = rm->n == 2, is_dir = true;
-	bool stays = rm->levels[rm->n - 1].is_kept;
-	unsigned tries = rm->levels[rm->n - 1].tries;
+	const struct level *l = &rm->levels[rm->n - 1];
+	bool is_root = rm->n == 2, stays = l->is_kept, is_dir = true;
+	unsigned tries = l->tries;
+	unsigned long most = l->most;
 	_cleanup_free_ char *name = rmtree_pop(rm);
+	size_t depth = rm->n;
 	int dirfd, r;
 
 	if (stays || (is_root && rm->keep && *rm->keep))
@@ -366,10 +372,15 @@ static void rmtree_leave(struct rmtree *rm)
 	if (dirfd < 0)
 		return;
 	r = remove_entry(dirfd, name, &is_dir);
-	if (r == -ENOTEMPTY && rmtree_may_retry(rm, &tries))
-		rmtree_enter(rm, TAKE_PTR(name), tries);
-	else if (r < 0)
+	if (r == -ENOTEMPTY && rmtree_may_retry(rm, &tries)) {
+		rmtree_enter(rm, TAKE_PTR(name));
+		if (rm->n > depth) {
+			rm->levels[depth].tries = tries;
+			rm->levels[depth].most = most;
+		}
+	} else if (r < 0) {
 		rmtree_fail(rm, name, r);
+	}
 }
 
 int rmtree_at(
@@ -385,7 +396,7 @@ int rmtree_at(
 	fd = path_open_beneath(dirfd, parent, O_PATH | O_DIRECTORY, 0);
 	if (fd < 0)
 		return fd == -ENOENT ? 0 : fd;
-	rmtree_push(&rm, NULL, fd, 0);
+	rmtree_push(&rm, NULL, fd);
 	rm.levels[0].is_read = true;
 	strv_add(&rm.levels[0].subdirs, base);
 	for (;;) {
@@ -397,7 +408,7 @@ int rmtree_at(
 			char *next = l->subdirs.v[--l->subdirs.n];
 
 			l->subdirs.v[l->subdirs.n] = NULL;
-			rmtree_enter(&rm, next, 0);
+			rmtree_enter(&rm, next);
 		} else if (rm.n > 1) {
 			rmtree_leave(&rm);
 		} else {
