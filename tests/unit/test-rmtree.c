@@ -464,7 +464,8 @@ static void test_user(void)
 	tempdir_write("user/x/theirs/file", "");
 	tempdir_mkdir("user/x/empty");
 	tempdir_write("user/x/mine", "");
-	(void)fchownat(tempdir.fd, "user/x", 65534, 65534, 0);
+	if (fchownat(tempdir.fd, "user/x", 65534, 65534, 0) < 0)
+		bail("fchownat: %s", strerror(errno));
 	pid = fork();
 	if (pid == 0) {
 		int r;
