@@ -60,12 +60,10 @@ static void show_progress(void *arg)
 {
 	struct shown *o = arg;
 	usec_t now = clock_monotonic_usec();
-	char spent[CLOCK_SPAN_MAX], of[CLOCK_SPAN_MAX];
 	_cleanup_free_ char *line = NULL;
 
-	clock_format_span((now - o->since) / USEC_PER_SEC * USEC_PER_SEC, spent, sizeof(spent));
-	clock_format_span(o->timeout, of, sizeof(of));
-	line = xasprintf("\r\033[K%s: %s of %s", o->label, spent, of);
+	line = xasprintf("\r\033[K%s: %" PRIu64 "s of %" PRIu64 "s", o->label,
+		usec_sub(now, o->since) / USEC_PER_SEC, o->timeout / USEC_PER_SEC);
 	(void)fd_write_all(STDERR_FILENO, line, strlen(line));
 	o->progress_on_screen = true;
 	loop_set_timer(o->session->loop, &o->timer, now + USEC_PER_SEC, show_progress, o);
