@@ -425,6 +425,9 @@ int launch_collect(struct context *c)
 		c->record.log_dropped += logpump_dropped(c->pumps[i]);
 		c->pumps[i] = logpump_free(c->pumps[i]);
 	}
+	if (c->record.log_dropped)
+		context_warn(c, "%" PRIu64 " bytes of its output are missing in the logs",
+			c->record.log_dropped);
 	if (!c->tree.reaped)
 		return r < 0 ? r : -EBUSY;
 	take_usage(c);
