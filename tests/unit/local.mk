@@ -1,5 +1,11 @@
 # One program a line, made of tests/unit/test-NAME.c, with its path as here.
 unit_tests = \
+	tests/unit/test-alloc \
+	tests/unit/test-clock \
+	tests/unit/test-error \
+	tests/unit/test-fd \
+	tests/unit/test-log \
+	tests/unit/test-trust \
 	tests/unit/test-str \
 	tests/unit/test-suggest \
 	tests/unit/test-parse \
