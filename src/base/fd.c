@@ -67,7 +67,7 @@ int fd_pipe_enlarge(int fd, int want)
 {
 	int now = fcntl(fd, F_GETPIPE_SZ);
 
-	for (; want > now; want /= 2) {
+	for (; now >= 0 && want > now; want /= 2) {
 		int size = fcntl(fd, F_SETPIPE_SZ, want);
 
 		if (size >= 0)
