@@ -18,7 +18,7 @@
 #include "run/hookpoint.h"
 #include "run/live.h"
 #include "run/logpump.h"
-#include "run/supervisor.h"
+#include "run/options.h"
 
 #include <stdbool.h>
 

@@ -5,7 +5,6 @@
 #include "base/alloc.h"
 #include "base/fd.h"
 #include "base/str.h"
-#include "run/hookrun.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -12,6 +12,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define HOOK_OUTPUT_LINE_MAX 4096 /* longer lines are told in pieces */
+/* Of one hook; what is over is counted, and said. */
+#define HOOK_OUTPUT_MAX ((uint64_t)1024 * 1024)
+
 typedef void (*hookout_line_fn)(void *arg, const char *line, size_t n);
 
 struct hookout;

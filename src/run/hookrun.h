@@ -27,10 +27,6 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-#define HOOK_OUTPUT_LINE_MAX 4096 /* longer lines are told in pieces */
-#define HOOK_OUTPUT_MAX                                                                            \
-	((uint64_t)1024 * 1024) /* of one hook; what is over is counted, and said                  \
-				 */
 #define HOOK_GIVE_UP_USEC (5 * USEC_PER_SEC)
 
 /* One line of output, without the newline. */

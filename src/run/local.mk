@@ -38,6 +38,7 @@ th_run_SOURCES = \
 	src/run/logread.h \
 	src/run/logruns.c \
 	src/run/logruns.h \
+	src/run/options.h \
 	src/run/plan.c \
 	src/run/plan.h \
 	src/run/reentry.c \

@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 #include "model/task.h"
-#include "run/supervisor.h"
+#include "run/options.h"
 
 #include <stdio.h>
 

@@ -7,29 +7,13 @@
  * state_next(). Also used to bring down what a killed supervisor left (supervisor_finish).
  */
 
-#include "base/clock.h"
 #include "base/error.h"
-#include "model/record.h"
+#include "model/layout.h"
+#include "model/result.h"
 #include "model/task.h"
+#include "run/options.h"
 
-#include <stdbool.h>
-
-enum if_running {
-	IF_RUNNING_FAIL,
-	IF_RUNNING_SKIP,
-	IF_RUNNING_WAIT,
-	IF_RUNNING_REPLACE,
-};
-
-struct supervisor_options {
-	const char *program; /* absolute path of taskhook, for hooks */
-	bool quiet, verbose;
-	bool strict;	  /* failures that stop nothing turn status 0 into 122 */
-	bool interactive; /* -i: a terminal's stdin is passed on */
-	enum if_running if_running;
-	usec_t if_running_wait;	 /* IF_RUNNING_WAIT; USEC_INFINITY: no limit */
-	const char *result_file; /* --result; NULL */
-};
+#include <sys/types.h>
 
 /* Runs the task in the foreground to its end. Returns the exit status of DESIGN 6; messages have
  * been said. */

@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/fileio.h"
 #include "os/cgroup.h"
+#include "run/hookout.h"
 #include "run/hookrun.h"
 #include "tests/unit/cgtest.h"
 #include "tests/unit/helper.h"
