@@ -421,6 +421,8 @@ int launch_collect(struct context *c)
 	for (size_t i = 0; i < 2; i++) {
 		if (!c->pumps[i])
 			continue;
+		/* A pager may be slow for as long as it likes, until somebody has enough. */
+		logpump_drain(c->pumps[i], &c->requests.stop);
 		logpump_finish(c->pumps[i], usec_add(clock_monotonic_usec(), DRAIN_WAIT));
 		c->record.log_dropped += logpump_dropped(c->pumps[i]);
 		c->pumps[i] = logpump_free(c->pumps[i]);

@@ -67,3 +67,8 @@ th()
 	run -0 th logs --hooks --run=-1 t
 	[[ $output == *'pre-start/hook: run 1' ]]
 }
+
+@test "a slow reader of run gets all of it" {
+	run bash -c "'$TASKHOOK_PROGRAM' --root '$root' --config '$root/conf' run -i t -- seq 20000 | { sleep 6; wc -l; }"
+	[ "$output" = 20000 ]
+}
