@@ -96,7 +96,7 @@ static inline void tempdir_make(void)
 static inline bool tempdir_private_mounts(void)
 {
 	return geteuid() == 0 && unshare(CLONE_NEWNS) == 0 &&
-	       mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
+	       mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) == 0;
 }
 
 /* Puts the directory on a file system of its own in memory, for tests that make very many files.
