@@ -10,6 +10,7 @@
 #include "run/cgtree.h"
 #include "run/janitor.h"
 #include "run/reentry.h"
+#include "run/supervisor.h"
 
 #include <errno.h>
 #include <string.h>

@@ -7,6 +7,7 @@
 #include "base/lockfile.h"
 #include "base/log.h"
 #include "base/path.h"
+#include "os/proc.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -29,6 +30,100 @@ void context_warn(struct context *c, const char *fmt, ...)
 	va_end(ap);
 	log_warning("%s", text);
 	strv_take(&c->record.warnings, text);
+}
+
+int context_init(struct context *c, const struct layout *layout,
+	const struct supervisor_options *options, struct th_err *err)
+{
+	*c = (struct context){.layout = layout,
+		.options = options,
+		.as_root = geteuid() == 0,
+		.terminal = isatty(STDERR_FILENO),
+		.run_group_fd = -1,
+		.run_fd = -1,
+		.records_fd = -1,
+		.group_fd = -1,
+		.task_fd = -1,
+		.log_fd = -1,
+		.lock_fd = -1,
+		.cg = CGTREE_INIT,
+		.hooks = HOOK_SESSION_INIT,
+		.tree = PROCTREE_INIT};
+	c->loop = loop_new();
+	if (!c->loop)
+		return err_set(err, EXIT_INTERNAL, errno, "cannot make an event loop: %m");
+	return 0;
+}
+
+static void warn_from_hook(void *arg, const char *text)
+{
+	context_warn(arg, "%s", text);
+}
+
+/* trim_memory() drops it while the task runs. */
+void context_complete_record(struct context *c)
+{
+	if (!c->record.task)
+		c->record.task = task_to_json(c->task);
+}
+
+static json_t *record_for_hook(void *arg)
+{
+	struct context *c = arg;
+
+	context_complete_record(c);
+	return record_to_json(&c->record);
+}
+
+void context_init_hooks(struct context *c)
+{
+	struct hook_session *s = &c->hooks;
+
+	s->layout = c->layout;
+	s->task = c->task;
+	s->program = c->options->program;
+	s->loop = c->loop;
+	s->cg = &c->cg;
+	s->live = c->live;
+	s->log = c->hooklog;
+	s->outcome = &c->record.outcome;
+	s->run_fd = c->run_fd;
+	s->run_path = c->run_path;
+	s->as_root = c->as_root;
+	s->show = c->options->quiet		       ? HOOK_SHOW_NEVER
+		  : c->options->verbose || c->terminal ? HOOK_SHOW_ALWAYS
+						       : HOOK_SHOW_FAILING;
+	s->terminal = c->terminal;
+	s->warn = warn_from_hook;
+	s->record_json = record_for_hook;
+	s->arg = c;
+}
+
+int context_begin_live(struct context *c, const struct live_state *owed, struct th_err *err)
+{
+	struct live_state l = {.hook_point = POINT_NONE};
+	int r;
+
+	if (owed) {
+		l.main_pid = owed->main_pid;
+		l.cgroup_begun = owed->cgroup_begun;
+		l.pre_start_begun = owed->pre_start_begun;
+		l.post_exit_done = owed->post_exit_done;
+		l.post_stop_begun = owed->post_stop_begun;
+		memcpy(l.cgroup, owed->cgroup, sizeof(l.cgroup));
+	}
+	(void)snprintf(l.boot_id, sizeof(l.boot_id), "%s", proc_boot_id());
+	l.state = (int32_t)c->record.state;
+	l.since_usec = clock_realtime_usec();
+	l.supervisor_pid = getpid();
+	(void)proc_start_time(getpid(), &l.supervisor_start_ticks);
+	l.run_number = c->record.run_number;
+	l.is_run = 1;
+	l.dirs_begun = 1;
+	r = live_create(c->run_fd, &l, &c->live, err);
+	if (r == 0)
+		c->hooks.live = c->live;
+	return r;
 }
 
 int context_lock_group(struct context *c, struct th_err *err)

@@ -73,6 +73,21 @@ struct context {
 	struct th_err failure; /* why a start failed */
 };
 
+/* All empty, with a loop. 0 or -errno with err; context_done() in either case. */
+int context_init(struct context *c, const struct layout *layout,
+	const struct supervisor_options *options, struct th_err *err);
+void context_done(struct context *c);
+
+/* Hands what there is by now to the session of hooks; called again when there is more. */
+void context_init_hooks(struct context *c);
+
+/* Makes the live state of this process. `owed` is what another that was killed has noted in its own
+ * (NULL: none): it stays noted, as this process may be killed as well. */
+int context_begin_live(struct context *c, const struct live_state *owed, struct th_err *err);
+
+/* Puts the task into the record where it has been dropped to save memory. */
+void context_complete_record(struct context *c);
+
 /* Says a failure that stops nothing and keeps it for the record. */
 void context_warn(struct context *c, const char *fmt, ...) PRINTF_ATTR(2, 3);
 
@@ -86,7 +101,5 @@ int context_unlock_group_last(struct context *c, int lock);
 /* Opens STATE/tasks/GROUP and the like, making what is missing. 0 or -errno with err
  * (EXIT_CANTCREAT). */
 int context_open_group_dir(struct context *c, struct th_err *err);
-
-void context_done(struct context *c);
 
 #endif

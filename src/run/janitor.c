@@ -11,7 +11,9 @@
 #include "model/name.h"
 #include "run/context.h"
 #include "run/deploy.h"
+#include "run/resume.h"
 #include "run/stage.h"
+#include "run/supervisor.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -252,7 +254,7 @@ static int finish(const struct layout *l, const struct janitor_options *o, const
 		(void)printf("finish %s/%s: its supervisor was killed\n", group, id);
 		return 0;
 	}
-	r = supervisor_finish(l, group, id, &o->supervisor, &warnings, &err);
+	r = resume_task(l, group, id, &o->supervisor, &warnings, &err);
 	ret->failures += warnings;
 	if (r == -EAGAIN)
 		return r;

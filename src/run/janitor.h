@@ -11,7 +11,7 @@
 #include "base/error.h"
 #include "conf/conf.h"
 #include "model/layout.h"
-#include "run/supervisor.h"
+#include "run/options.h"
 
 #include <stdbool.h>
 

@@ -8,9 +8,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+
+#define NAME	 "live"
+#define NEW_NAME "live.new"
 
 #define LIVE_MAGIC 0x4b4f4854u /* "THOK" */
 
@@ -31,16 +35,18 @@ struct live {
 	struct live_file *map;
 };
 
-int live_create(int dirfd, struct live **ret, struct th_err *err)
+int live_create(int dirfd, const struct live_state *first, struct live **ret, struct th_err *err)
 {
 	_cleanup_close_ int fd = -1;
 	struct live_file *map;
 	int r;
 
-	/* A new file each time: a reader of the old one keeps a consistent, if old, view. */
-	if (unlinkat(dirfd, "live", 0) < 0 && errno != ENOENT)
-		return err_set(err, EXIT_CANTCREAT, errno, "cannot replace the live state: %m");
-	fd = openat(dirfd, "live", O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	/* A new file each time: a reader of the old one keeps a consistent, if old, view. The lock
+	 * is ours, so what has the temporary name was left by one that was killed here. */
+	fd = openat(dirfd, NEW_NAME, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0 && errno == EEXIST && unlinkat(dirfd, NEW_NAME, 0) == 0)
+		fd = openat(
+			dirfd, NEW_NAME, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return err_set(err, EXIT_CANTCREAT, errno, "cannot make the live state: %m");
 	r = posix_fallocate(fd, 0, (off_t)sizeof(*map));
@@ -53,8 +59,14 @@ int live_create(int dirfd, struct live **ret, struct th_err *err)
 	map->magic = LIVE_MAGIC;
 	map->version = LIVE_VERSION;
 	map->size = sizeof(*map);
-	map->state.hook_point = POINT_NONE;
+	map->state = *first;
+	if (renameat(dirfd, NEW_NAME, dirfd, NAME) < 0) {
+		int saved = errno;
 
+		(void)munmap(map, sizeof(*map));
+		return err_set(err, EXIT_CANTCREAT, saved, "cannot replace the live state: %s",
+			strerror(saved));
+	}
 	*ret = xcalloc(1, sizeof(**ret));
 	(*ret)->map = map;
 	return 0;
@@ -91,7 +103,7 @@ int live_read(int dirfd, struct live_state *ret)
 	struct live_file *map;
 	struct stat st;
 
-	fd = openat(dirfd, "live", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	fd = openat(dirfd, NAME, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
 	if (fstat(fd, &st) < 0)

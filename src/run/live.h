@@ -54,8 +54,10 @@ struct live_state {
 
 struct live; /* the writer's end */
 
-/* Makes (replaces) the file in dirfd = RUN/GROUP/ID. */
-int live_create(int dirfd, struct live **ret, struct th_err *err);
+/* Makes (replaces) the file in dirfd = RUN/GROUP/ID. It has its name only once it says `first`:
+ * what an earlier file noted as owed can be handed on without a moment in which nothing tells of
+ * it. */
+int live_create(int dirfd, const struct live_state *first, struct live **ret, struct th_err *err);
 struct live *live_free(struct live *l); /* unmaps; the file stays */
 /* Between begin and end the fields of the returned state may be changed. */
 struct live_state *live_begin(struct live *l);

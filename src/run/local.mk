@@ -43,6 +43,8 @@ th_run_SOURCES = \
 	src/run/plan.h \
 	src/run/reentry.c \
 	src/run/reentry.h \
+	src/run/resume.c \
+	src/run/resume.h \
 	src/run/signals.c \
 	src/run/signals.h \
 	src/run/stage.c \
@@ -50,5 +52,9 @@ th_run_SOURCES = \
 	src/run/stage_cgroup.c \
 	src/run/stage_scripts.c \
 	src/run/stage_storage.c \
+	src/run/states.c \
+	src/run/states.h \
 	src/run/supervisor.c \
-	src/run/supervisor.h
+	src/run/supervisor.h \
+	src/run/taskdir.c \
+	src/run/taskdir.h

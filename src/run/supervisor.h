@@ -4,7 +4,7 @@
 /*
  * The process that owns one task from its first directory to its last clean-up: it goes through the
  * states of model/state.h, doing in each what DESIGN 2 says and feeding what came of it to
- * state_next(). Also used to bring down what a killed supervisor left (supervisor_finish).
+ * state_next().
  */
 
 #include "base/error.h"
@@ -19,16 +19,6 @@
  * been said. */
 int supervisor_run(const struct layout *layout, const struct task *task,
 	const struct supervisor_options *options);
-
-/*
- * Brings down what a killed supervisor of GROUP/ID left: processes, owed hooks (post-exit and
- * post-stop with STOP_REASON=lost), cgroups, the directory; the record then says `lost`. 0: it is
- * down (1: there was nothing to do); -EAGAIN: its supervisor lives, or the record is younger than
- * 10 s; else -errno with err. Failures of hooks are said as warnings and counted in *ret_warnings
- * (may be NULL).
- */
-int supervisor_finish(const struct layout *layout, const char *group, const char *id,
-	const struct supervisor_options *options, unsigned *ret_warnings, struct th_err *err);
 
 /* Asks the supervisor of a running task to stop it, for `reason`. 0, -ESRCH: none runs. */
 int supervisor_ask_stop(

@@ -1,0 +1,337 @@
+#include "config.h"
+
+#include "run/states.h"
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "os/trim.h"
+#include "run/deploy.h"
+#include "run/launch.h"
+#include "run/stage.h"
+#include "run/taskdir.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#define TRIM_AFTER USEC_PER_SEC
+
+static void set_state(struct context *c, enum task_state s)
+{
+	struct live_state *l;
+
+	c->record.state = s;
+	if (!c->live)
+		return;
+	l = live_begin(c->live);
+	l->state = (int32_t)s;
+	l->since_usec = clock_realtime_usec();
+	l->stop_reason = (uint8_t)c->record.outcome.stop_reason;
+	live_end(c->live);
+}
+
+static int write_record(struct context *c, struct th_err *err)
+{
+	if (!c->has_record)
+		return 0;
+	if (c->hooks.message)
+		str_replace(&c->record.message, c->hooks.message);
+	context_complete_record(c);
+	json_decref(c->record.hook_state);
+	c->record.hook_state = json_incref(c->hooks.state);
+	return record_write(c->records_fd, &c->record, err);
+}
+
+/* Keeps the first reason why a start failed, for the message, the record and the post-stop hooks.
+ */
+static enum task_event start_failed(struct context *c, enum task_result result,
+	enum hook_point point, struct point_result *hooks, struct th_err *why)
+{
+	struct outcome *o = &c->record.outcome;
+
+	o->result = result;
+	o->failed_point = point;
+	o->decided_by = "taskhook";
+	if (hooks && hooks->hook) {
+		o->result = hooks->timed_out ? RESULT_HOOK_TIMEOUT : RESULT_HOOK_FAILED;
+		o->decided_by = "hook";
+		str_replace(&o->failed_hook, hooks->hook);
+		str_replace(&o->failed_reason, hooks->reason);
+		strv_clear(&c->record.output);
+		strv_copy(&c->record.output, &hooks->output);
+		err_set(why, hooks->timed_out ? EXIT_HOOK_TIMEOUT : EXIT_HOOK_FAILED, 0,
+			"%s/%s: %s", point_name(point), hooks->hook, hooks->reason);
+	} else {
+		str_replace(&o->failed_reason, err_text(why));
+	}
+	o->status = why->status;
+	c->failure = *why;
+	*why = (struct th_err)TH_ERR_INIT;
+	return EVENT_FAILED;
+}
+
+static enum task_event start_stopped(struct context *c)
+{
+	struct outcome *o = &c->record.outcome;
+
+	o->result = RESULT_START_FAILED;
+	o->stop_reason = c->requests.stop_reason;
+	o->decided_by = "taskhook";
+	o->status = c->requests.stop_signal ? EXIT_SIGNAL_BASE + c->requests.stop_signal
+					    : EXIT_SIGNAL_BASE + SIGTERM;
+	str_replace(&o->failed_reason, "stopped before the launch");
+	return EVENT_STOP;
+}
+
+/* A hook point at which signals end the hook that runs. */
+static int run_interruptible(
+	struct context *c, enum hook_point point, struct point_result *ret, struct th_err *err)
+{
+	int r;
+
+	c->requests.interrupt_hooks = c->requests.stop;
+	c->hooks.interrupt = &c->requests.interrupt_hooks;
+	r = stage_run_point(c, point, ret, err);
+	c->hooks.interrupt = NULL;
+	return r;
+}
+
+static enum task_event do_deploying(struct context *c)
+{
+	_cleanup_point_ struct point_result hooks = {0};
+	struct th_err why = TH_ERR_INIT;
+	bool waited;
+	int r;
+
+	c->hooks.interrupt = &c->requests.interrupt_hooks;
+	r = deploy_group_once(c, &hooks, &waited, &why);
+	c->hooks.interrupt = NULL;
+	/* While we waited the group may have been removed, and our directory with it. */
+	if (r == 0 && waited) {
+		taskdir_close_logs(c);
+		r = taskdir_open(c, &why);
+		if (r == 0)
+			taskdir_open_logs(c);
+	}
+	if (r == -EINTR && !err_is_set(&why))
+		return start_stopped(c);
+	if (r < 0)
+		return start_failed(c, RESULT_START_FAILED, POINT_PRE_DEPLOY, &hooks, &why);
+	return c->requests.stop ? start_stopped(c) : EVENT_OK;
+}
+
+static enum task_event do_preparing(struct context *c)
+{
+	_cleanup_point_ struct point_result hooks = {0};
+	struct th_err why = TH_ERR_INIT;
+	int r = run_interruptible(c, POINT_PRE_START, &hooks, &why);
+
+	if (r < 0 || hooks.fatal)
+		return start_failed(c, RESULT_START_FAILED, POINT_PRE_START, &hooks, &why);
+	return hooks.interrupted || c->requests.stop ? start_stopped(c) : EVENT_OK;
+}
+
+static void on_max_run_time(void *arg)
+{
+	struct context *c = arg;
+
+	if (c->requests.stop)
+		return;
+	c->requests.stop = true;
+	c->requests.stop_reason = STOP_MAX_RUN_TIME;
+	c->requests.stop_at = clock_monotonic_usec();
+	c->requests.interrupt_hooks = true;
+}
+
+static enum task_event do_launching(struct context *c)
+{
+	struct th_err why = TH_ERR_INIT;
+
+	if (launch_task(c, &why) < 0) {
+		for (size_t i = 0; i < 2; i++)
+			c->pumps[i] = logpump_free(c->pumps[i]);
+		return start_failed(c, RESULT_START_FAILED, POINT_NONE, NULL, &why);
+	}
+	if (c->task->max_run_time != USEC_INFINITY)
+		loop_set_timer(c->loop, &c->max_run_timer,
+			usec_add(c->launched_at, c->task->max_run_time), on_max_run_time, c);
+	return EVENT_OK;
+}
+
+static enum task_event do_post_starting(struct context *c)
+{
+	_cleanup_point_ struct point_result hooks = {0};
+	struct outcome *o = &c->record.outcome;
+
+	(void)run_interruptible(c, POINT_POST_START, &hooks, NULL);
+	if (hooks.fatal) {
+		context_warn(c, "post-start/%s: %s, stopping the task", hooks.hook, hooks.reason);
+		o->failed_point = POINT_POST_START;
+		str_replace(&o->failed_hook, hooks.hook);
+		str_replace(&o->failed_reason, hooks.reason);
+		strv_copy(&c->record.output, &hooks.output);
+		o->decided_by = "hook";
+		o->status = hooks.timed_out ? EXIT_HOOK_TIMEOUT : EXIT_HOOK_FAILED;
+		o->stop_reason = STOP_ASKED;
+		return EVENT_FAILED;
+	}
+	if (c->exited)
+		return EVENT_EXITED;
+	return c->requests.stop ? EVENT_STOP : EVENT_OK;
+}
+
+/* A supervisor sleeps for as long as its task lives, and thousands of them do: what the start
+ * needed is given back. Not at once, as most tasks are over before it would pay. */
+static void trim_memory(void *arg)
+{
+	struct context *c = arg;
+
+	c->hooks.cache = hook_cache_free(c->hooks.cache);
+	json_decref(c->record.task);
+	c->record.task = NULL;
+	trim_unused_memory();
+}
+
+static enum task_event do_running(struct context *c)
+{
+	struct loop_timer trim = {.active = false};
+
+	loop_set_timer(c->loop, &trim, c->launched_at + TRIM_AFTER, trim_memory, c);
+	while (!c->exited && !c->requests.stop)
+		if (loop_run(c->loop, USEC_INFINITY) < 0)
+			break;
+	loop_clear_timer(c->loop, &trim);
+	return c->exited ? EVENT_EXITED : EVENT_STOP;
+}
+
+static enum task_event do_stopping(struct context *c)
+{
+	struct outcome *o = &c->record.outcome;
+	usec_t deadline;
+
+	if (o->stop_reason == STOP_NONE)
+		o->stop_reason = c->requests.stop ? c->requests.stop_reason : STOP_ASKED;
+	if (!c->exited)
+		(void)stage_run_point(c, POINT_PRE_STOP, NULL, NULL);
+	if (!c->exited)
+		(void)proctree_signal(&c->tree, c->task->stop_signal);
+	deadline = usec_add(clock_monotonic_usec(), c->task->stop_timeout);
+	while (!c->exited && !c->requests.cut_grace && clock_monotonic_usec() < deadline)
+		if (loop_run(c->loop, deadline) < 0)
+			break;
+	return launch_kill(c) < 0 ? EVENT_UNKILLABLE : EVENT_OK;
+}
+
+static enum task_event do_exited(struct context *c)
+{
+	struct outcome *o = &c->record.outcome;
+	enum task_result failed = o->failed_hook ? RESULT_HOOK_FAILED : RESULT_NONE;
+	int status = o->status;
+
+	loop_clear_timer(c->loop, &c->max_run_timer);
+	if (c->tree.pid > 0 && launch_collect(c) < 0)
+		return EVENT_UNKILLABLE;
+	if (failed != RESULT_NONE) { /* a post-start hook stopped the task: that decides */
+		o->result = status == EXIT_HOOK_TIMEOUT ? RESULT_HOOK_TIMEOUT : failed;
+		o->status = status;
+		o->decided_by = "hook";
+	}
+	(void)stage_run_point(c, POINT_POST_EXIT, NULL, NULL);
+	if (c->live) {
+		live_begin(c->live)->post_exit_done = 1;
+		live_end(c->live);
+	}
+	/* The restart policy will answer EVENT_RETRY here. */
+	return EVENT_OK;
+}
+
+static enum task_event do_post_stopping(struct context *c)
+{
+	if (c->live) {
+		live_begin(c->live)->post_stop_begun = 1;
+		live_end(c->live);
+	}
+	(void)stage_run_point(c, POINT_POST_STOP, NULL, NULL);
+	return EVENT_OK;
+}
+
+void states_take_down(struct context *c, bool failed)
+{
+	_cleanup_err_ struct th_err why = TH_ERR_INIT;
+
+	c->record.ended = clock_realtime_usec();
+	taskdir_remove(c, failed);
+	taskdir_remove_run(c);
+	c->live = live_free(c->live);
+	c->hooks.live = NULL;
+	c->record.state = failed ? STATE_FAILED : STATE_DONE;
+	if (c->task->keep == KEEP_NONE && !failed) {
+		_cleanup_free_ char *name = xasprintf("%s.json", c->task->id);
+
+		(void)unlinkat(c->records_fd, name, 0);
+	} else if (write_record(c, &why) < 0) {
+		context_warn(c, "%s", err_text(&why));
+	}
+}
+
+static enum task_event do_removing(struct context *c)
+{
+	states_take_down(c, false);
+	return EVENT_OK;
+}
+
+static enum task_event do_undoing(struct context *c)
+{
+	/* Newest first. The scripts stage runs the post-stop hooks only where a pre-start hook had
+	 * begun. */
+	if (launch_kill(c) < 0)
+		return EVENT_UNKILLABLE;
+	(void)stage_run_point(c, POINT_POST_STOP, NULL, NULL);
+	states_take_down(c, true);
+	return EVENT_OK;
+}
+
+static enum task_event do_new(struct context *c)
+{
+	return c->requests.stop ? start_stopped(c) : EVENT_OK;
+}
+
+typedef enum task_event (*action_fn)(struct context *c);
+
+/* What belongs to each state. The states of restarts have no way in yet. */
+static const action_fn actions[STATE_COUNT] = {
+	[STATE_NEW] = do_new,
+	[STATE_DEPLOYING] = do_deploying,
+	[STATE_PREPARING] = do_preparing,
+	[STATE_LAUNCHING] = do_launching,
+	[STATE_POST_STARTING] = do_post_starting,
+	[STATE_RUNNING] = do_running,
+	[STATE_EXITED] = do_exited,
+	[STATE_STOPPING] = do_stopping,
+	[STATE_POST_STOPPING] = do_post_stopping,
+	[STATE_UNDOING] = do_undoing,
+	[STATE_REMOVING] = do_removing,
+};
+
+void states_go_through(struct context *c, enum task_state state)
+{
+	while (!state_is_final(state)) {
+		enum task_event event;
+		enum task_state next;
+
+		set_state(c, state);
+		event = actions[state] ? actions[state](c) : EVENT_FAILED;
+		next = state_next(state, event);
+		if (next == STATE_INVALID) {
+			context_warn(c, "internal error: event '%s' in state '%s'",
+				event_name(event), state_name(state));
+			next = STATE_STUCK;
+		}
+		state = next;
+	}
+	if (state == STATE_STUCK) {
+		set_state(c, state);
+		c->record.outcome.status = EXIT_INTERNAL;
+		(void)write_record(c, NULL);
+	}
+}

@@ -1,0 +1,222 @@
+#include "config.h"
+
+#include "run/taskdir.h"
+
+#include "base/alloc.h"
+#include "base/fd.h"
+#include "base/lockfile.h"
+#include "base/log.h"
+#include "base/path.h"
+#include "base/rmtree.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int make_dir(const char *path, mode_t mode, struct th_err *err)
+{
+	int fd = path_mkdir_parents(path, mode);
+
+	if (fd < 0)
+		return err_set(err, EXIT_CANTCREAT, -fd, "cannot make '%s': %s", path,
+			fd == -ENOTDIR || fd == -EEXIST ? "a file is in the way" : strerror(-fd));
+	return fd;
+}
+
+/* RUN/GROUP and STATE/records/GROUP. Records are their owner's alone; RUN may be passed through:
+ * hooks with a user of their own have their result files below. */
+int taskdir_open_base(struct context *c, const char *group, struct th_err *err)
+{
+	const struct {
+		char *path;
+		mode_t mode;
+		int *fd;
+	} dirs[] = {
+		{xstrdup(c->layout->state_dir), 0755, NULL},
+		{path_join(c->layout->state_dir, "records"), 0700, NULL},
+		{xasprintf("%s/records/%s", c->layout->state_dir, group), 0700, &c->records_fd},
+		{xstrdup(c->layout->run_dir), 0755, NULL},
+		{layout_run_group(c->layout, group), 0711, &c->run_group_fd},
+	};
+	int fd = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
+		if (fd >= 0)
+			fd = make_dir(dirs[i].path, dirs[i].mode, err);
+		if (fd >= 0 && dirs[i].fd) {
+			fd_close(*dirs[i].fd);
+			*dirs[i].fd = fd;
+		} else if (fd >= 0) {
+			fd_close(fd);
+		}
+		free(dirs[i].path);
+	}
+	return fd < 0 ? fd : 0;
+}
+
+/* RUN/GROUP/ID and the lock in it. -EAGAIN: its supervisor lives. */
+int taskdir_lock(struct context *c, const char *group, const char *id, struct th_err *err)
+{
+	_cleanup_free_ char *path = layout_run_task(c->layout, group, id);
+	int fd = -ENOENT;
+
+	for (int i = 0; i < TASKDIR_TRIES && fd == -ENOENT; i++) {
+		if (i > 0) {
+			int r = taskdir_open_base(c, group, err);
+
+			if (r < 0)
+				return r;
+		}
+		c->run_fd = fd_close(c->run_fd);
+		fd = path_mkdir_open(c->run_group_fd, id, 0711, NULL);
+		if (fd < 0)
+			continue;
+		c->run_fd = fd;
+		fd = lockfile_try(c->run_fd, "lock");
+	}
+	if (fd == -EAGAIN)
+		return fd;
+	if (fd < 0)
+		return err_set(
+			err, EXIT_CANTCREAT, -fd, "cannot make '%s/lock': %s", path, strerror(-fd));
+	c->lock_fd = fd;
+	str_replace(&c->run_path, path);
+	return 0;
+}
+
+static void to_task_log(void *arg, enum log_level level, const char *text)
+{
+	struct context *c = arg;
+	char when[CLOCK_RFC3339_MAX];
+	_cleanup_free_ char *escaped = NULL, *line = NULL;
+
+	if (level > LOG_LEVEL_NOTICE)
+		return;
+	/* Opened with its first line: most runs have nothing to say. */
+	if (!c->taskhook_log &&
+		(c->log_fd < 0 || logfile_open(c->log_fd, "taskhook.log", c->task->log_max_size,
+					  c->task->log_max_files, &c->taskhook_log, NULL) < 0))
+		return;
+	escaped = str_escape(text, 0);
+	line = xasprintf(
+		"%s %s\n", clock_rfc3339(clock_realtime_usec(), when, sizeof(when)), escaped);
+	(void)logfile_write(c->taskhook_log, line, strlen(line), true);
+}
+
+/* STATE/tasks/GROUP/ID and its logs, owned as DESIGN 3 says. */
+int taskdir_open(struct context *c, struct th_err *err)
+{
+	_cleanup_free_ char *dir = layout_task_dir(c->layout, c->task->group, c->task->id);
+	gid_t gid = c->switch_user ? c->cred.gid : getegid();
+	int fd, r;
+
+	r = context_open_group_dir(c, err);
+	if (r < 0)
+		return r;
+	fd = path_mkdir_open(c->group_fd, c->task->id, 0700, NULL);
+	if (fd < 0)
+		goto fail;
+	fd_close(c->task_fd);
+	c->task_fd = fd;
+	if (c->as_root && fchown(c->task_fd, geteuid(), gid) < 0)
+		return err_set(err, EXIT_CANTCREAT, errno, "cannot set the owner of '%s': %m", dir);
+	/* The task's user may write there, but not rename `logs` or replace `local` (sticky). */
+	if (fchmod(c->task_fd, 01770) < 0)
+		return err_set(err, EXIT_CANTCREAT, errno, "cannot set the mode of '%s': %m", dir);
+	fd = path_mkdir_open(c->task_fd, "logs", 0750, NULL);
+	if (fd < 0)
+		goto fail;
+	fd_close(c->log_fd);
+	c->log_fd = fd;
+	if (c->as_root && fchown(c->log_fd, geteuid(), gid) < 0)
+		return err_set(
+			err, EXIT_CANTCREAT, errno, "cannot set the owner of '%s/logs': %m", dir);
+	return 0;
+fail:
+	return err_set(err, EXIT_CANTCREAT, -fd, "cannot make '%s': %s", dir,
+		fd == -ENOTDIR ? "a file is in the way" : strerror(-fd));
+}
+
+void taskdir_open_logs(struct context *c)
+{
+	c->hooklog = hooklog_new(&(struct hooklog_spec){
+		.loop = c->loop,
+		.dirfd = c->log_fd,
+		.max_size = c->task->log_max_size,
+		.max_files = c->task->log_max_files,
+		.uid = (uid_t)-1,
+		.gid = (gid_t)-1,
+	});
+	c->hooks.log = c->hooklog;
+	log_set_sink(to_task_log, c);
+}
+
+void taskdir_close_logs(struct context *c)
+{
+	log_set_sink(NULL, NULL);
+	c->hooks.log = c->hooklog = hooklog_free(c->hooklog);
+	c->taskhook_log = logfile_close(c->taskhook_log);
+}
+
+/* ---- removal ---- */
+
+static void report_kept(void *arg, const char *path, int errnum)
+{
+	struct context *c = arg;
+
+	if (errnum == EXDEV)
+		context_warn(c,
+			"'%s/tasks/%s/%s' is kept: something is mounted there (umount it, then run "
+			"'taskhook cleanup')",
+			c->layout->state_dir, c->task->group, path);
+	else
+		context_warn(c, "cannot remove '%s/tasks/%s/%s': %s", c->layout->state_dir,
+			c->task->group, path, strerror(errnum));
+}
+
+/* The task's directory but for what `keep` says. A failed start keeps its evidence whatever `keep`
+ * says. */
+void taskdir_remove(struct context *c, bool failed)
+{
+	static const char *const logs[] = {"logs", NULL};
+
+	/* Something else in its place, which was refused, is not ours to remove. */
+	if (c->task->keep == KEEP_ALL || c->group_fd < 0 || c->task_fd < 0)
+		return;
+	/* What is written from here on must not make the directory anew. */
+	if (c->task->keep == KEEP_NONE && !failed)
+		taskdir_close_logs(c);
+	(void)rmtree_at(c->group_fd, c->task->id,
+		c->task->keep == KEEP_NONE && !failed ? NULL : logs, report_kept, c);
+}
+
+/* RUN/GROUP/ID: nothing but the lock is left until the very end. */
+void taskdir_remove_run(struct context *c)
+{
+	static const char *const keep[] = {"lock", NULL};
+
+	(void)rmtree_at(c->run_group_fd, c->task->id, keep, NULL, NULL);
+}
+
+/* A first start that came to nothing leaves no directories of its group; others' are not empty. */
+static void remove_empty_base(struct context *c)
+{
+	_cleanup_free_ char *run = layout_run_group(c->layout, c->task->group);
+	_cleanup_free_ char *records =
+		xasprintf("%s/records/%s", c->layout->state_dir, c->task->group);
+
+	(void)rmdir(run);
+	(void)rmdir(records);
+}
+
+/* Gives the lock up. Unlinked while it is held, so that whoever waits for it opens a new one. */
+void taskdir_unlock(struct context *c)
+{
+	(void)unlinkat(c->run_fd, "lock", 0);
+	(void)unlinkat(c->run_group_fd, c->task->id, AT_REMOVEDIR);
+	c->lock_fd = fd_close(c->lock_fd);
+	if (c->abandoned)
+		remove_empty_base(c);
+}
