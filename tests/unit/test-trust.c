@@ -218,7 +218,7 @@ static void test_owners(void)
 	_cleanup_free_ char *link = NULL;
 
 	if (geteuid() != 0) {
-		skip(36, "needs root, to have another's files");
+		skip(37, "needs root, to have another's files");
 		return;
 	}
 	/* A uid that has no name. */
