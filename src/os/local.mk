@@ -1,6 +1,8 @@
 th_os_SOURCES = \
 	src/os/cglimit.c \
 	src/os/cglimit.h \
+	src/os/cgroup-internal.h \
+	src/os/cgroup-tree.c \
 	src/os/cgroup.c \
 	src/os/cgroup.h \
 	src/os/cgstat.c \
