@@ -6,6 +6,7 @@
 #include "base/fd.h"
 #include "base/fileio.h"
 #include "base/macro.h"
+#include "base/path.h"
 #include "base/str.h"
 #include "os/cgroup-internal.h"
 
