@@ -101,6 +101,27 @@ static int temp_create(int dirfd, const char *path, char **ret_path)
 	return -EEXIST;
 }
 
+/*
+ * Puts `temp` in the place of `path`. A file that is there already changes places with it and is
+ * then removed: a plain rename(2) over it makes ext4 start writing the new one out at once
+ * (auto_da_alloc, Documentation/admin-guide/ext4.rst), and callers wait for no disk.
+ */
+static int temp_publish(int dirfd, const char *temp, const char *path)
+{
+	if (renameat2(dirfd, temp, dirfd, path, RENAME_EXCHANGE) < 0)
+		/* ENOENT: there is none yet; EINVAL, ENOSYS: not with this file system or kernel.
+		 */
+		return renameat(dirfd, temp, dirfd, path) < 0 ? -errno : 0;
+	if (unlinkat(dirfd, temp, 0) < 0) {
+		int r = -errno;
+
+		/* A directory was there, and stays as with rename(2). */
+		(void)renameat2(dirfd, temp, dirfd, path, RENAME_EXCHANGE);
+		return r;
+	}
+	return 0;
+}
+
 int file_replace_at(int dirfd, const char *path, mode_t mode, const void *p, size_t n)
 {
 	_cleanup_free_ char *temp = NULL;
@@ -114,8 +135,8 @@ int file_replace_at(int dirfd, const char *path, mode_t mode, const void *p, siz
 	/* By fchmod(2), so that the umask does not count. */
 	if (r >= 0 && fchmod(fd, mode) < 0)
 		r = -errno;
-	if (r >= 0 && renameat(dirfd, temp, dirfd, path) < 0)
-		r = -errno;
+	if (r >= 0)
+		r = temp_publish(dirfd, temp, path);
 	if (r < 0)
 		(void)unlinkat(dirfd, temp, 0);
 	return r;
