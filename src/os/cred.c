@@ -11,6 +11,7 @@
 #include <limits.h>
 #include <pwd.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -245,6 +246,25 @@ int cred_lookup(const char *spec, char *const *extra, struct cred *ret, struct t
 	return 0;
 }
 
+/*
+ * Root's entry, from the file: every start as root needs it, and the name service switch first asks
+ * nscd over a socket and then reads its configuration. False: not there, ask the switch.
+ */
+static bool set_root_entry(struct cred *c)
+{
+	FILE *f = fopen("/etc/passwd", "re");
+	struct passwd *pw;
+
+	if (!f)
+		return false;
+	while ((pw = fgetpwent(f)) && pw->pw_uid != 0)
+		;
+	if (pw)
+		set_user_entry(c, pw);
+	(void)fclose(f);
+	return pw != NULL;
+}
+
 int cred_self(struct cred *ret, struct th_err *err)
 {
 	__attribute__((cleanup(entry_buf_done))) struct entry_buf b = {0};
@@ -252,11 +272,13 @@ int cred_self(struct cred *ret, struct th_err *err)
 	struct passwd pw;
 	int n, r;
 
-	r = find_user(NULL, geteuid(), &pw, &b);
-	if (r > 0)
-		set_user_entry(&c, &pw);
-	else
-		set_user_number(&c, geteuid());
+	if (geteuid() != 0 || !set_root_entry(&c)) {
+		r = find_user(NULL, geteuid(), &pw, &b);
+		if (r > 0)
+			set_user_entry(&c, &pw);
+		else
+			set_user_number(&c, geteuid());
+	}
 	c.gid = getegid();
 	n = getgroups(0, NULL);
 	if (n > 0) {
