@@ -226,17 +226,18 @@ static int prepare_result(struct hook_session *s, const struct cred *cred, struc
 static int prepare_state_dir(
 	struct hook_session *s, const char *name, const struct cred *cred, struct th_err *err)
 {
-	_cleanup_close_ int base = -1, fd = -1;
+	_cleanup_close_ int fd = -1;
 	bool made;
 
-	/* Made once for each hook of the session: the mkdir is the dearest call of a short hook. */
-	if (strv_contains(&s->state_dirs, name))
-		return 0;
-	base = path_mkdir_open(s->run_fd, STATE_DIR_NAME, 0711, NULL);
-	if (base < 0)
-		return err_set(err, EXIT_CANTCREAT, -base, "cannot make '%s/%s': %s", s->run_path,
-			STATE_DIR_NAME, strerror(-base));
-	fd = path_mkdir_open(base, name, 0700, &made);
+	if (!s->has_state_fd) {
+		fd = path_mkdir_open(s->run_fd, STATE_DIR_NAME, 0711, NULL);
+		if (fd < 0)
+			return err_set(err, EXIT_CANTCREAT, -fd, "cannot make '%s/%s': %s",
+				s->run_path, STATE_DIR_NAME, strerror(-fd));
+		s->state_fd = TAKE_FD(fd);
+		s->has_state_fd = true;
+	}
+	fd = path_mkdir_open(s->state_fd, name, 0700, &made);
 	if (fd < 0)
 		return err_set(err, EXIT_CANTCREAT, -fd, "cannot make '%s/%s/%s': %s", s->run_path,
 			STATE_DIR_NAME, name, strerror(-fd));
@@ -343,7 +344,8 @@ void hook_session_done(struct hook_session *s)
 		strv_done(&s->handed[i].env);
 	free(s->handed);
 	strv_done(&s->task_env);
-	strv_done(&s->state_dirs);
+	if (s->has_state_fd)
+		fd_close(s->state_fd);
 	json_decref(s->state);
 	free(s->message);
 	hook_cache_free(s->cache);
@@ -369,11 +371,17 @@ struct attempt {
 static int read_result(struct hook_session *s, const struct cred *cred, const char *label,
 	struct attempt *a, struct th_err *err)
 {
-	_cleanup_free_ char *shown = xasprintf("%s/%s", s->run_path, RESULT_NAME);
+	_cleanup_free_ char *shown = NULL;
 	_cleanup_hook_result_ struct hook_result result = {0};
 	_cleanup_err_ struct th_err why = TH_ERR_INIT;
+	struct stat st;
 
 	(void)err;
+	/* Most hooks hand nothing back, and it costs less to see that than to open the file. */
+	if (fstatat(s->run_fd, RESULT_NAME, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
+		st.st_size == 0)
+		return 0;
+	shown = xasprintf("%s/%s", s->run_path, RESULT_NAME);
 	if (hook_result_read(s->run_fd, RESULT_NAME, shown, &result, &why) < 0) {
 		a->failed = true;
 		a->reason = xasprintf("what it wrote to HOOK_RESULT is wrong: %s", err_text(&why));

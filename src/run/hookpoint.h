@@ -68,10 +68,11 @@ struct hook_session {
 		struct strv env;
 	} * handed;
 	size_t n_handed;
-	struct strv state_dirs; /* names in hook-state that are there */
-	struct strv task_env;	/* what hooks handed on to the task: NAME=VALUE */
-	json_t *state;		/* of hooks: see struct record; NULL: none */
-	char *message;		/* the last hook's [result] message; NULL */
+	bool has_state_fd;
+	int state_fd;	      /* hook-state, opened for the first hook */
+	struct strv task_env; /* what hooks handed on to the task: NAME=VALUE */
+	json_t *state;	      /* of hooks: see struct record; NULL: none */
+	char *message;	      /* the last hook's [result] message; NULL */
 	bool told_skips;
 };
 #define HOOK_SESSION_INIT                                                                          \
