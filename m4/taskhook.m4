@@ -53,6 +53,36 @@ Install it and run configure again:
 	])
 ])
 
+# TH_STATIC_LIBRARIES(auto|yes|no)
+# Makes INIH_LIBS and JANSSON_LIBS name the archives, where the linker takes them into a program that
+# is position-independent. Sets th_linked to shared or static.
+AC_DEFUN([TH_STATIC_LIBRARIES], [
+	th_linked=shared
+	AS_IF([test "x$1" != xno], [
+		th_static_inih=$(AS_ECHO(["$INIH_LIBS"]) | $SED 's/-linih/-l:libinih.a/')
+		th_static_jansson=$(AS_ECHO(["$JANSSON_LIBS"]) | $SED 's/-ljansson/-l:libjansson.a/')
+		th_static_CFLAGS=$CFLAGS
+		th_static_LIBS=$LIBS
+		CFLAGS="$CFLAGS -fPIE -pie $INIH_CFLAGS $JANSSON_CFLAGS"
+		LIBS="$th_static_jansson $th_static_inih $LIBS"
+		AC_MSG_CHECKING([for archives of inih and jansson])
+		AC_LINK_IFELSE([AC_LANG_PROGRAM([[#include <stdio.h>
+#include <ini.h>
+#include <jansson.h>]],
+			[[json_decref(json_object());
+			return ini_parse_stream(NULL, NULL, NULL, NULL);]])],
+			[th_linked=static
+			INIH_LIBS=$th_static_inih
+			JANSSON_LIBS=$th_static_jansson
+			AC_MSG_RESULT([yes])],
+			[AC_MSG_RESULT([no])])
+		CFLAGS=$th_static_CFLAGS
+		LIBS=$th_static_LIBS
+		AS_IF([test "x$1" = xyes && test "x$th_linked" = xshared],
+			[AC_MSG_ERROR([--with-static-libs: libinih.a or libjansson.a cannot be linked into a position-independent program])])
+	])
+])
+
 # TH_DEFINE_DIR(NAME, DIRECTORY, DESCRIPTION)
 # Defines NAME in config.h as DIRECTORY with ${prefix} and its kin replaced.
 AC_DEFUN([TH_DEFINE_DIR], [
