@@ -1,4 +1,3 @@
-/* taskhook-test: vm */
 #include "config.h"
 
 #include "base/alloc.h"

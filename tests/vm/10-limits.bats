@@ -112,3 +112,13 @@ teardown() { tasks_teardown; }
 	[ "$output" = "0::/${own##*/}/$group/d" ]
 	rmdir "$own/_self" "$own"
 }
+
+@test "what a hook used is in its record, each hook for itself" {
+	hook pre-start/10-small 'true'
+	hook pre-start/20-large 'dd if=/dev/zero of=/dev/null bs=40M count=1 2>/dev/null'
+	hook pre-start/30-small 'true'
+	run -0 th run -g "$group" -i r -- true
+	peak() { sed -n "s/.*\"name\":\"$1\".*\"memory_peak\":\([0-9]*\).*/\1/p" "$state/tasks/$group/r/logs/hooks.jsonl"; }
+	[ "$(peak 20-large)" -gt 40000000 ]
+	[ -z "$(peak 30-small)" ] || [ "$(peak 30-small)" -lt 20000000 ]
+}
