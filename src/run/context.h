@@ -47,6 +47,7 @@ struct context {
 	int records_fd;		       /* STATE/records/GROUP */
 	int group_fd, task_fd, log_fd; /* STATE/tasks/GROUP, .../ID, .../ID/logs */
 	int lock_fd;
+	bool run_dir_found; /* RUN/GROUP/ID was there before us */
 
 	struct live *live;
 	struct record record;

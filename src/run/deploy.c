@@ -22,6 +22,9 @@
 #define STATE_MAX  (256 * 1024)
 #define FORMAT	   1
 
+/* For what hooks of the group left that nobody waits for any more. */
+#define KILL_WAIT (5 * USEC_PER_SEC)
+
 /* How often a waiter looks. The lock tells nobody that it was freed without a thread that sleeps in
  * F_SETLKW. */
 #define POLL_USEC (20 * USEC_PER_MSEC)
@@ -139,8 +142,8 @@ static int run_deploy(
 		live_end(c->live);
 	}
 	/* Hooks of the group left by an earlier one of this name. */
-	(void)cgtree_hooks_kill(&c->cg, c->task->group, NULL, NULL,
-		usec_add(clock_monotonic_usec(), 5 * USEC_PER_SEC));
+	(void)cgtree_hooks_kill(
+		&c->cg, c->task->group, NULL, NULL, usec_add(clock_monotonic_usec(), KILL_WAIT));
 	r = stage_run_point(c, POINT_PRE_DEPLOY, ret, err);
 	if (r == 0 && ret->interrupted)
 		r = -EINTR;
@@ -158,12 +161,17 @@ static int run_deploy(
 	return r;
 }
 
+static char *attempt_of(pid_t pid, uint64_t start_ticks)
+{
+	return xasprintf("%d.%" PRIu64, pid, start_ticks);
+}
+
 static char *own_attempt(void)
 {
 	uint64_t ticks = 0;
 
 	(void)proc_start_time(getpid(), &ticks);
-	return xasprintf("%d.%" PRIu64, getpid(), ticks);
+	return attempt_of(getpid(), ticks);
 }
 
 /* Decides with the lock held: 1: deploy it; else as deploy_group_once(). `waited_for` is the
@@ -303,4 +311,31 @@ void deploy_end_leaving(struct context *c)
 {
 	(void)unlinkat(c->run_group_fd, STATE_NAME, 0);
 	(void)unlinkat(c->run_group_fd, LOCK_NAME, 0);
+}
+
+void deploy_end_killed(struct context *c, pid_t pid, uint64_t start_ticks)
+{
+	_cleanup_free_ char *attempt = attempt_of(pid, start_ticks);
+	_cleanup_close_ int lock = -1;
+	json_t *state = NULL;
+
+	if (read_state(c, &state) < 0)
+		return;
+	if (!state_is(state, "deploying") || strcmp(attempt, text_of(state, "attempt")) != 0)
+		goto out;
+	lock = lockfile_try(c->run_group_fd, LOCK_NAME);
+	if (lock < 0)
+		goto out;
+	json_decref(state);
+	state = NULL;
+	/* Who took over before we had the lock has written his own attempt and ended these hooks.
+	 */
+	if (read_state(c, &state) == 0 && strcmp(attempt, text_of(state, "attempt")) == 0) {
+		(void)cgtree_hooks_kill(&c->cg, c->task->group, NULL, NULL,
+			usec_add(clock_monotonic_usec(), KILL_WAIT));
+		(void)unlinkat(c->run_group_fd, STATE_NAME, 0);
+	}
+	(void)unlinkat(c->run_group_fd, LOCK_NAME, 0);
+out:
+	json_decref(state);
 }

@@ -33,6 +33,9 @@ int deploy_group_once(
  */
 int deploy_begin_leaving(struct context *c, char **ret_before, struct th_err *err);
 void deploy_cancel_leaving(struct context *c, const char *before);
+/* The supervisor `pid` was killed: if it was deploying the group, and nobody has taken over, the
+ * hooks that it was at are ended; nothing of a group that is not deployed may live on. */
+void deploy_end_killed(struct context *c, pid_t pid, uint64_t start_ticks);
 /* The group is gone: its state and its lock's file go too. The lock is still held. */
 void deploy_end_leaving(struct context *c);
 

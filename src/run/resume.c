@@ -6,8 +6,11 @@
 #include "base/fd.h"
 #include "base/lockfile.h"
 #include "base/log.h"
+#include "os/cgroup.h"
+#include "os/cred.h"
 #include "os/proc.h"
 #include "run/context.h"
+#include "run/deploy.h"
 #include "run/launch.h"
 #include "run/states.h"
 #include "run/taskdir.h"
@@ -17,33 +20,100 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Ends the processes of a task whose supervisor is gone. */
+/* Says what SIGKILL did not end; the janitor comes again. */
+static int stay_stuck(struct context *c)
+{
+	c->stuck = true;
+	c->record.state = STATE_STUCK;
+	(void)record_write(c->records_fd, &c->record, NULL);
+	return -EBUSY;
+}
+
+/* Ends the processes of a task whose supervisor is gone. -EBUSY without err: some cannot be killed,
+ * a warning has named them. */
 static int kill_left(struct context *c, const struct live_state *l, struct th_err *err)
 {
 	usec_t deadline = usec_add(clock_monotonic_usec(), 10 * USEC_PER_SEC);
-	int r = 0;
+	int r = cgtree_open_task(&c->cg, c->task->group, c->task->id, err);
 
-	if (c->cg.on) {
-		r = cgtree_open_task(&c->cg, c->task->group, c->task->id, err);
-		if (r < 0)
-			return r;
-		/* Seen through the same eyes as a task of our own. */
-		c->tree.cgroup_fd = c->cg.task_fd;
-		(void)cgtree_hooks_kill(&c->cg, c->task->group, c->task->id, NULL, deadline);
-		/* It was deploying the group, which so is not deployed: nothing of its hooks may
-		 * live on. */
-		if (l->hook_point != POINT_NONE && point_is_group((enum hook_point)l->hook_point))
-			(void)cgtree_hooks_kill(&c->cg, c->task->group, NULL, NULL, deadline);
-	}
-	if (l->keeper_pid > 0)
-		(void)proctree_kill_keeper(l->keeper_pid, l->keeper_start_ticks, deadline);
+	if (r < 0)
+		return r;
+	/* Seen through the same eyes as a task of our own. */
+	c->tree.cgroup_fd = c->cg.task_fd;
+	(void)cgtree_hooks_kill(&c->cg, c->task->group, c->task->id, NULL, deadline);
+	deploy_end_killed(c, c->record.supervisor_pid, c->record.supervisor_start_ticks);
 	if (l->hook_keeper_pid > 0)
 		(void)proctree_kill_keeper(
 			l->hook_keeper_pid, l->hook_keeper_start_ticks, deadline);
-	if (c->tree.cgroup_fd >= 0 && launch_kill(c) < 0)
-		return err_set(
-			err, EXIT_BUSY, EBUSY, "processes of %s cannot be killed", c->task->name);
-	return r;
+	if (l->keeper_pid > 0 && proctree_kill_keeper(l->keeper_pid, l->keeper_start_ticks,
+					 deadline) == -ETIMEDOUT) {
+		context_warn(c,
+			"processes below the keeper %d could not be killed within 10s; 'taskhook "
+			"cleanup' goes on with it later",
+			l->keeper_pid);
+		return stay_stuck(c);
+	}
+	return c->tree.cgroup_fd >= 0 && launch_kill(c) < 0 ? stay_stuck(c) : 0;
+}
+
+/* PARENT of the task's cgroup as it was noted, which `parent = auto` may not find again: we may
+ * have been started in another place. NULL: unknown. The caller frees it. */
+static char *noted_parent(const struct context *c, const struct live_state *l)
+{
+	_cleanup_free_ char *mount = NULL;
+	_cleanup_free_ char *tail = xasprintf("/%s", c->task->name);
+	const char *parent;
+
+	if (!*l->cgroup || cgroup_find_mount(&mount) < 0 || !str_starts_with(l->cgroup, mount) ||
+		!str_ends_with(l->cgroup, tail))
+		return NULL;
+	parent = l->cgroup + strlen(mount);
+	return strlen(parent) < strlen(tail) ? NULL
+					     : xstrndup(parent, strlen(parent) - strlen(tail));
+}
+
+static int open_cgroups(struct context *c, const struct live_state *l, struct th_err *err)
+{
+	enum cgroup_mode mode =
+		c->task->cgroup_mode == CGROUP_MODE_OFF ? CGROUP_MODE_OFF : CGROUP_MODE_AUTO;
+	_cleanup_free_ char *noted = noted_parent(c, l);
+
+	if (noted) {
+		int r = cgtree_open(&c->cg, mode, noted, c->layout->state_dir, false, err);
+
+		if (r != -ENOENT)
+			return r;
+		/* Gone with all that was in it. */
+		cgtree_done(&c->cg);
+	}
+	return cgtree_open(&c->cg, mode, c->task->cgroup_parent, c->layout->state_dir, true, err);
+}
+
+/* The user may be gone by now; what is owed is owed all the same. */
+static void resolve_user(struct context *c)
+{
+	_cleanup_err_ struct th_err why = TH_ERR_INIT;
+
+	if (launch_resolve_user(c, &why) == 0)
+		return;
+	context_warn(c, "%s, continuing as ourselves", err_text(&why));
+	cred_done(&c->cred);
+	c->switch_user = false;
+	(void)cred_self(&c->cred, NULL);
+}
+
+static void set_lost(struct context *c)
+{
+	struct outcome *o = &c->record.outcome;
+
+	/* How a stuck one ended is known. */
+	if (c->record.state == STATE_STUCK && o->result != RESULT_NONE)
+		return;
+	o->result = RESULT_LOST;
+	o->stop_reason = STOP_LOST;
+	o->status = EXIT_INTERNAL;
+	o->decided_by = "taskhook";
+	str_replace(&o->failed_reason, "its supervisor was killed");
 }
 
 /* A lock of the group whose holder was killed: the file is all that is left of it. */
@@ -73,7 +143,6 @@ static enum task_state resume_state(const struct live_state *l)
 static int finish_locked(struct context *c, struct th_err *err)
 {
 	struct live_state l = {.hook_point = POINT_NONE};
-	enum task_state state;
 	int r;
 
 	r = live_read(c->run_fd, &l);
@@ -85,22 +154,13 @@ static int finish_locked(struct context *c, struct th_err *err)
 		if (c->record.launched)
 			l.main_pid = 1;
 	}
-	log_set_task(c->task->name);
-	r = cgtree_open(&c->cg,
-		c->task->cgroup_mode == CGROUP_MODE_OFF ? CGROUP_MODE_OFF : CGROUP_MODE_AUTO,
-		c->task->cgroup_parent, c->layout->state_dir, true, err);
+	r = open_cgroups(c, &l, err);
 	if (r == 0)
 		r = kill_left(c, &l, err);
-	if (r == 0)
-		r = launch_resolve_user(c, err);
 	if (r < 0)
 		return r;
-	state = resume_state(&l);
-	c->record.outcome.result = RESULT_LOST;
-	c->record.outcome.stop_reason = STOP_LOST;
-	c->record.outcome.status = EXIT_INTERNAL;
-	c->record.outcome.decided_by = "taskhook";
-	str_replace(&c->record.outcome.failed_reason, "its supervisor was killed");
+	resolve_user(c);
+	set_lost(c);
 	c->has_record = true;
 	r = context_begin_live(c, &l, err);
 	if (r == 0)
@@ -109,53 +169,65 @@ static int finish_locked(struct context *c, struct th_err *err)
 		return r;
 	taskdir_open_logs(c);
 	context_init_hooks(c);
-	states_go_through(c, state);
-	remove_stale_lock(c, "_deploy");
+	states_go_through(c, resume_state(&l));
 	remove_stale_lock(c, "_lock");
-	return 0;
+	return c->stuck ? -EBUSY : 0;
 }
 
+/* 1: there is none (any more): somebody has removed it, or it is damaged and is set aside now. */
 static int read_task(struct context *c, const char *id, struct task **ret, struct th_err *err)
 {
-	int r = record_read(c->records_fd, id, &c->record, err);
+	_cleanup_err_ struct th_err why = TH_ERR_INIT;
+	int r = record_read(c->records_fd, id, &c->record, &why);
 
-	if (r < 0)
-		return r;
-	return task_from_json(c->record.task, ret, err);
+	if (r == 0)
+		r = task_from_json(c->record.task, ret, &why);
+	if (r == 0)
+		return 0;
+	if (r == -ENOENT)
+		return 1;
+	if (r == -EBADMSG) {
+		log_warning("the record is set aside: %s", err_text(&why));
+		r = record_set_aside(c->records_fd, id, err);
+		return r < 0 ? r : 1;
+	}
+	return err_set(err, why.status, -r, "%s", err_text(&why));
 }
 
 int resume_task(const struct layout *layout, const char *group, const char *id,
 	const struct supervisor_options *options, unsigned *ret_warnings, struct th_err *err)
 {
+	_cleanup_free_ char *name = xasprintf("%s/%s", group, id);
 	_cleanup_task_ struct task *task = NULL;
 	struct context c;
 	int r;
 
+	log_set_task(name);
 	r = context_init(&c, layout, options, err);
 	if (r == 0)
 		r = taskdir_open_base(&c, group, err);
 	if (r == 0)
 		r = taskdir_lock(&c, group, id, err);
-	if (r == 0)
-		r = read_task(&c, id, &task, err);
 	if (r < 0)
 		goto out;
-	c.task = task;
-	if (state_is_final(c.record.state) && c.record.state != STATE_STUCK) {
+	r = read_task(&c, id, &task, err);
+	if (r == 0 && state_is_final(c.record.state) && c.record.state != STATE_STUCK) {
 		taskdir_remove_run(&c);
 		r = 1;
-	} else {
+	} else if (r == 0) {
 		size_t before = c.record.warnings.n;
 
+		c.task = task;
 		r = finish_locked(&c, err);
 		if (ret_warnings)
 			*ret_warnings += (unsigned)(c.record.warnings.n - before);
 	}
-	if (!c.stuck && r >= 0)
+	/* Where something is still owed, all that tells of it stays. */
+	if (r >= 0)
 		taskdir_unlock(&c);
 out:
 	if (r == -EAGAIN && !err_is_set(err))
-		err_set(err, EXIT_BUSY, EAGAIN, "%s/%s is running", group, id);
+		err_set(err, EXIT_BUSY, EAGAIN, "is running");
 	context_done(&c);
 	log_set_task(NULL);
 	return r;

@@ -7,10 +7,12 @@
 
 /*
  * Brings down what a killed supervisor of GROUP/ID left: processes, owed hooks (post-exit and
- * post-stop with STOP_REASON=lost), cgroups, the directory; the record then says `lost`. 0: it is
- * down (1: there was nothing to do); -EAGAIN: its supervisor lives, or the record is younger than
- * 10 s; else -errno with err. Failures of hooks are said as warnings and counted in *ret_warnings
- * (may be NULL).
+ * post-stop with STOP_REASON=lost), cgroups, the directory; the record then says `lost`. Messages
+ * bear the task's name; log_set_task() is to be called again afterwards.
+ *
+ * 0: it is down; 1: there was nothing to do; -EAGAIN: its supervisor lives; -EBUSY without err:
+ * something cannot be killed, a warning has named it and the record says `stuck`; else -errno with
+ * err. Failures of hooks are said as warnings and added to *ret_warnings (may be NULL).
  */
 int resume_task(const struct layout *layout, const char *group, const char *id,
 	const struct supervisor_options *options, unsigned *ret_warnings, struct th_err *err);

@@ -44,19 +44,19 @@ static int remove_cgroups(struct context *c, enum hook_point point, struct th_er
 {
 	usec_t deadline = usec_add(clock_monotonic_usec(), REMOVE_WAIT);
 	_cleanup_close_ int lock = -1;
-	int r;
+	int r, left;
 
 	(void)point;
 	/* What hooks of this task left in the background ends with the task. */
-	r = hook_session_kill_left(&c->hooks, deadline, err);
-	if (r < 0)
-		return r;
+	left = hook_session_kill_left(&c->hooks, deadline, err);
+	if (left == -ETIMEDOUT || left == -EBUSY)
+		c->stuck = true;
 	lock = context_lock_group(c, err);
 	if (lock < 0)
 		return lock;
 	r = cgtree_remove_task(&c->cg, c->task->group, c->task->id, deadline, err);
 	lock = context_unlock_group_last(c, lock);
-	return r;
+	return left < 0 ? left : r;
 }
 
 static int remove_group(struct context *c, enum hook_point point, struct th_err *err)

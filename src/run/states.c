@@ -252,7 +252,8 @@ static enum task_event do_post_stopping(struct context *c)
 		live_end(c->live);
 	}
 	(void)stage_run_point(c, POINT_POST_STOP, NULL, NULL);
-	return EVENT_OK;
+	/* Something that a hook left cannot be killed. */
+	return c->stuck ? EVENT_UNKILLABLE : EVENT_OK;
 }
 
 void states_take_down(struct context *c, bool failed)
@@ -261,9 +262,6 @@ void states_take_down(struct context *c, bool failed)
 
 	c->record.ended = clock_realtime_usec();
 	taskdir_remove(c, failed);
-	taskdir_remove_run(c);
-	c->live = live_free(c->live);
-	c->hooks.live = NULL;
 	c->record.state = failed ? STATE_FAILED : STATE_DONE;
 	if (c->task->keep == KEEP_NONE && !failed) {
 		_cleanup_free_ char *name = xasprintf("%s.json", c->task->id);
@@ -272,6 +270,10 @@ void states_take_down(struct context *c, bool failed)
 	} else if (write_record(c, &why) < 0) {
 		context_warn(c, "%s", err_text(&why));
 	}
+	/* Only now: until the record tells the end, the live state tells what is owed. */
+	taskdir_remove_run(c);
+	c->live = live_free(c->live);
+	c->hooks.live = NULL;
 }
 
 static enum task_event do_removing(struct context *c)
@@ -287,6 +289,8 @@ static enum task_event do_undoing(struct context *c)
 	if (launch_kill(c) < 0)
 		return EVENT_UNKILLABLE;
 	(void)stage_run_point(c, POINT_POST_STOP, NULL, NULL);
+	if (c->stuck)
+		return EVENT_UNKILLABLE;
 	states_take_down(c, true);
 	return EVENT_OK;
 }

@@ -22,6 +22,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* How often `--if-running=wait` and `replace` look. */
@@ -43,6 +44,7 @@ int supervisor_ask_stop(
 	_cleanup_close_ int pidfd = -1;
 	pid_t pid = 0, again = 0;
 	uint64_t ticks;
+	int r;
 
 	if (supervisor_find(layout, group, id, &pid) != 1 || pid <= 0)
 		return -ESRCH;
@@ -52,7 +54,11 @@ int supervisor_ask_stop(
 	/* It still holds the lock, so the pidfd is the supervisor's. */
 	if (pidfd < 0 || supervisor_find(layout, group, id, &again) != 1 || again != pid)
 		return -ESRCH;
-	return proc_pidfd_signal_value(pidfd, SIGTERM, SIGNALS_STOP_VALUE + (int)reason);
+	r = proc_pidfd_signal_value(pidfd, SIGTERM, SIGNALS_STOP_VALUE + (int)reason);
+	/* One that a terminal has suspended could not hear it. */
+	if (r == 0)
+		(void)proc_pidfd_signal(pidfd, SIGCONT);
+	return r;
 }
 
 static int wait_for_lock(struct context *c, usec_t deadline, struct th_err *err)
@@ -132,25 +138,54 @@ static int lock_or_decide(struct context *c, struct th_err *err)
 	return r;
 }
 
+/* Left by a supervisor that was killed after it had written how its run ended. */
+static void remove_left_run_dir(struct context *c)
+{
+	if (c->run_dir_found)
+		taskdir_remove_run(c);
+}
+
+/* Whoever ended the group since we opened its records has removed their directory; another start
+ * of this ID may have come and gone in a new one. */
+static int reopen_records(struct context *c, struct th_err *err)
+{
+	struct stat st;
+
+	if (fstat(c->records_fd, &st) == 0 && st.st_nlink > 0)
+		return 0;
+	return taskdir_open_base(c, c->task->group, err);
+}
+
 /* What an earlier run of this ID says, and what it still owes. Its lock is ours. */
 static int settle_earlier(struct context *c, struct th_err *err)
 {
 	_cleanup_record_ struct record old = {0};
 	_cleanup_err_ struct th_err why = TH_ERR_INIT;
-	int r = record_read(c->records_fd, c->task->id, &old, &why);
+	int r = reopen_records(c, err);
 
-	if (r == -ENOENT)
+	if (r < 0)
+		return r;
+	r = record_read(c->records_fd, c->task->id, &old, &why);
+	if (r == -ENOENT) {
+		remove_left_run_dir(c);
 		return 0;
+	}
 	if (r < 0) {
 		context_warn(c, "the record of the earlier run is set aside: %s", err_text(&why));
 		return record_set_aside(c->records_fd, c->task->id, err);
 	}
 	c->record.run_number = old.run_number;
-	if (state_is_final(old.state) && old.state != STATE_STUCK)
+	if (state_is_final(old.state) && old.state != STATE_STUCK) {
+		remove_left_run_dir(c);
 		return 0;
+	}
 	log_notice("the supervisor of the earlier run did not finish: bringing that down first");
 	c->lock_fd = fd_close(c->lock_fd);
 	r = resume_task(c->layout, c->task->group, c->task->id, c->options, NULL, err);
+	log_set_task(c->task->name);
+	if (r == -EBUSY && !err_is_set(err))
+		err_set(err, EXIT_BUSY, EBUSY,
+			"what the earlier run left cannot be killed: nothing is started beside it");
 	if (r < 0)
 		return r;
 	r = taskdir_lock(c, c->task->group, c->task->id, err);

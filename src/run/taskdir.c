@@ -61,6 +61,7 @@ int taskdir_lock(struct context *c, const char *group, const char *id, struct th
 {
 	_cleanup_free_ char *path = layout_run_task(c->layout, group, id);
 	int fd = -ENOENT;
+	bool made = false;
 
 	for (int i = 0; i < TASKDIR_TRIES && fd == -ENOENT; i++) {
 		if (i > 0) {
@@ -70,7 +71,7 @@ int taskdir_lock(struct context *c, const char *group, const char *id, struct th
 				return r;
 		}
 		c->run_fd = fd_close(c->run_fd);
-		fd = path_mkdir_open(c->run_group_fd, id, 0711, NULL);
+		fd = path_mkdir_open(c->run_group_fd, id, 0711, &made);
 		if (fd < 0)
 			continue;
 		c->run_fd = fd;
@@ -82,6 +83,7 @@ int taskdir_lock(struct context *c, const char *group, const char *id, struct th
 		return err_set(
 			err, EXIT_CANTCREAT, -fd, "cannot make '%s/lock': %s", path, strerror(-fd));
 	c->lock_fd = fd;
+	c->run_dir_found = !made;
 	str_replace(&c->run_path, path);
 	return 0;
 }
