@@ -568,6 +568,7 @@ int task_resolve_group(
 	t->group = xstrdup(args->group);
 	t->id = xstrdup("");
 	t->name = xstrdup(args->group);
+	pick_environment(&t->hooks_pass_env, args->environ, conf_list(c, KEY_HOOKS_PASS_ENV));
 	resolve_settings(t, c, args);
 	r = resolve_hooks(t, c, args, err);
 	if (r < 0)
