@@ -93,3 +93,312 @@ held()
 	[[ $output == *"no hooks"* ]]
 	run -0 th hooks check
 }
+
+# ---- examples/hooks -------------------------------------------------------------------------
+
+# put EXAMPLE POINT/NAME...: installs a hook and its settings as its README says
+put()
+{
+	local example=$1 place
+
+	shift
+	for place; do
+		install -D -m 755 "$examples/hooks/$example" "$hooks/$place"
+		[ ! -e "$examples/hooks/$example.conf" ] ||
+			install -m 644 "$examples/hooks/$example.conf" "$hooks/$place.conf"
+	done
+}
+
+# A program that stands where hooks look first, in the directory of taskhook.
+stub()
+{
+	mkdir -p "$root/bin"
+	[ -e "$root/bin/taskhook" ] || cp "$TASKHOOK_PROGRAM" "$root/bin/taskhook"
+	printf '#!/bin/sh\n%s\n' "$2" >"$root/bin/$1"
+	chmod 755 "$root/bin/$1"
+	TASKHOOK_PROGRAM=$root/bin/taskhook
+}
+
+pass_env() { printf '[hooks]\npass-env = %s\n' "$1" >>"$root/conf"; }
+
+@test "the files of examples/hooks: a README that names each, and no others" {
+	find "$examples/hooks" -type f -perm -100 -printf '%f\n' | sort >"$root/there"
+	sed -n 's/^    \([a-z-]*\) .*/\1/p' "$examples/hooks/README" | grep -vx install | sort | diff - "$root/there"
+	while IFS= read -r name; do
+		[ "$(head -n 1 "$examples/hooks/$name")" = '#!/bin/sh' ]
+		[ ! -e "$examples/hooks/$name.conf" ] || config_is_right "$name"
+	done <"$root/there"
+}
+
+config_is_right()
+{
+	put "$1" pre-start/x
+	run -0 th config check
+	rm "$hooks/pre-start/x" "$hooks/pre-start/x.conf"
+}
+
+# -- port
+
+port_setup()
+{
+	put port pre-start/20-port post-stop/20-port
+	pass_env 'PORT_*'
+	export PORT_FIRST=$((20000 + RANDOM % 9000)) PORT_DIR=$root/ports
+	export PORT_LAST=$((PORT_FIRST + 9))
+}
+
+port_of() { grep -lx "$state/tasks/$group/$1" "$PORT_DIR"/* | sed 's|.*/||'; }
+
+@test "port: the task gets one, and it is free again afterwards" {
+	port_setup
+	run -0 th run -g "$group" -i a -- sh -c 'echo "$PORT"; ls "$1"' sh "$PORT_DIR"
+	[ "${lines[0]}" -ge "$PORT_FIRST" ] && [ "${lines[0]}" -le "$PORT_LAST" ]
+	[ "${lines[1]}" = "${lines[0]}" ]
+	[ -z "$(ls "$PORT_DIR")" ]
+	port=${lines[0]}
+	run -0 th status "$group/a"
+	[[ $output == *"message  port $port"* ]]
+}
+
+@test "port: two tasks have two, and a range that is used up is said" {
+	port_setup
+	PORT_LAST=$((PORT_FIRST + 1))
+	start -i a -- sleep 1000
+	wait_for test -e "$PORT_DIR/$PORT_FIRST"
+	start -i b -- sleep 1000
+	wait_for test -e "$PORT_DIR/$PORT_LAST"
+	[ "$(port_of a)" = "$PORT_FIRST" ]
+	[ "$(port_of b)" = "$PORT_LAST" ]
+	run -120 th run -g "$group" -i c -- true
+	[[ $output == *"no port from $PORT_FIRST to $PORT_LAST is free"* ]]
+	[ "$(find "$PORT_DIR" -type f | wc -l)" -eq 2 ]
+}
+
+@test "port: one that somebody listens on is passed over" {
+	command -v python3 >/dev/null || skip "python3 is not installed"
+	port_setup
+	python3 -c 'import signal, socket, sys
+s = socket.socket()
+s.bind(("127.0.0.1", int(sys.argv[1])))
+s.listen()
+open(sys.argv[2], "w")
+signal.pause()' "$PORT_FIRST" "$root/listens" 3>&- &
+	pids+=($!)
+	wait_for test -e "$root/listens"
+	run -0 th run -g "$group" -- sh -c 'echo "$PORT"'
+	[ "$output" = $((PORT_FIRST + 1)) ]
+}
+
+@test "port: released when a later hook fails, and when the supervisor was killed" {
+	port_setup
+	hook pre-start/90-no 'exit 1'
+	run -120 th run -g "$group" -- true
+	[ -z "$(ls "$PORT_DIR")" ]
+	rm "$hooks/pre-start/90-no"
+	start -i a -- sleep 1000
+	wait_for test -e "$state/tasks/$group/a/logs/stdout.log"
+	[ -n "$(port_of a)" ]
+	kill -KILL "$started"
+	wait "$started" || true
+	run -0 th cleanup "$group/a"
+	[ -z "$(ls "$PORT_DIR")" ]
+}
+
+@test "port: twice is the same as once" {
+	port_setup
+	export TASK_DIR=$root/task HOOK_POINT=pre-start HOOK_RESULT=$root/result
+	run -0 "$examples/hooks/port"
+	first=$output
+	run -0 "$examples/hooks/port"
+	[ "$output" = "$first" ]
+	[ "$(find "$PORT_DIR" -type f | wc -l)" -eq 1 ]
+	HOOK_POINT=post-stop run -0 "$examples/hooks/port"
+	HOOK_POINT=post-stop run -0 "$examples/hooks/port"
+	[ -z "$(ls "$PORT_DIR")" ]
+	HOOK_POINT=pre-stop run -1 "$examples/hooks/port"
+}
+
+# -- textfile
+
+textfile_setup()
+{
+	put textfile post-start/90-textfile post-stop/90-textfile post-cleanup/90-textfile
+	pass_env TEXTFILE_DIR
+	export TEXTFILE_DIR=$root/metrics
+	mkdir "$TEXTFILE_DIR"
+	prom=$TEXTFILE_DIR/taskhook@$group@a.prom
+}
+
+# value NAME: the value of a metric; and the file is what Prometheus reads
+value()
+{
+	! grep -vE '^(# (HELP|TYPE) taskhook_task_[a-z_]+ .+|taskhook_task_[a-z_]+\{group="[^"]+",id="[^"]+"\} [0-9.]+)$' "$prom" >&2 || return 1
+	sed -n "s/^taskhook_task_$1{group=\"$group\",id=\"a\"} //p" "$prom"
+}
+
+@test "textfile: a task that runs, succeeds, fails" {
+	textfile_setup
+	start -i a -- sh -c 'until [ -e "$1" ]; do sleep 0.02; done' sh "$root/go"
+	wait_for test -e "$prom"
+	[ "$(value running)" = 1 ]
+	[ -z "$(value last_success)" ]
+	touch "$root/go"
+	wait "$started"
+	[ "$(value running)" = 0 ]
+	[ "$(value last_success)" = 1 ]
+	[ "$(value last_exit_code)" = 0 ]
+	[ "$(value runs_total)" = 1 ]
+	succeeded=$(value last_success_timestamp_seconds)
+	[ "$succeeded" -gt 1700000000 ]
+
+	run -3 th run -g "$group" -i a -- sh -c 'exit 3'
+	[ "$(value last_success)" = 0 ]
+	[ "$(value last_exit_code)" = 3 ]
+	[ "$(value runs_total)" = 2 ]
+	[ "$(value last_success_timestamp_seconds)" = "$succeeded" ]
+	[ "$(ls "$TEXTFILE_DIR")" = "${prom##*/}" ]
+}
+
+@test "textfile: who reads the old file has all of it; a start that failed; a group that goes" {
+	textfile_setup
+	run -0 th run -g "$group" -i a -- true
+	old=$(cat "$prom")
+	exec 7<"$prom"
+	hook pre-start/10-no 'exit 1'
+	run -120 th run -g "$group" -i a -- true
+	[ "$(cat <&7)" = "$old" ]
+	exec 7<&-
+	[ "$(value last_success)" = 0 ]
+	[ -z "$(value last_exit_code)" ]
+	touch "$TEXTFILE_DIR/taskhook@$group-other@a.prom"
+	run -0 th cleanup --force "$group"
+	[ "$(ls "$TEXTFILE_DIR")" = "taskhook@$group-other@a.prom" ]
+}
+
+@test "textfile: a directory that is missing is a warning" {
+	textfile_setup
+	rmdir "$TEXTFILE_DIR"
+	run -0 --separate-stderr th run -g "$group" -i a -- echo fine
+	[ "$output" = fine ]
+	[[ $stderr == *post-stop/90-textfile* ]]
+}
+
+# -- forward-log
+
+# forward_setup [FILE]
+forward_setup()
+{
+	[ $# -eq 0 ] || export FORWARD_TO=$1
+	put forward-log pre-start/80-forward-log post-stop/80-forward-log
+	pass_env FORWARD_TO
+}
+
+@test "forward-log: every line reaches the file, of this run alone, and nothing stays" {
+	forward_setup "$root/copy"
+	run -0 --separate-stderr th run -g "$group" -i a -- sh -c 'seq 2000; echo oops >&2; printf unfinished'
+	output=
+	[ -z "$(held)" ]
+	grep " stdout: [0-9]" "$root/copy" | sed 's/.*: //' | diff - <(seq 2000)
+	run -0 th run -g "$group" -i a -- echo again
+	# a last line without an end is ended
+	[ "$(grep -cx "$group/a stdout: unfinished" "$root/copy")" -eq 1 ]
+	[ "$(grep -cx "$group/a stderr: oops" "$root/copy")" -eq 1 ]
+	[ "$(tail -n 1 "$root/copy")" = "$group/a stdout: again" ]
+	[ "$(wc -l <"$root/copy")" -eq 2003 ]
+}
+
+@test "forward-log: lines come while the task runs, also behind a rotation" {
+	forward_setup "$root/copy"
+	start -i a --set=logs.max-size=1K -- sh -c '
+		for i in 1 2 3 4; do
+			seq -f "%040.0f" "${i}00" "${i}19"
+			until grep -q "0${i}19\$" "$1"; do sleep 0.02; done
+		done
+		sleep 1000' sh "$root/copy"
+	wait_for grep -q '0419$' "$root/copy"
+	[ -e "$state/tasks/$group/a/logs/stdout.log.1" ]
+	kill -TERM "$started"
+	wait "$started" || true
+	sed 's/.*: 0*//' "$root/copy" | diff - <(seq 100 119; seq 200 219; seq 300 319; seq 400 419)
+	[ -z "$(held)" ]
+}
+
+@test "forward-log: to syslog, by name and priority" {
+	# each stream has a logger of its own, so each writes to a file of its own
+	stub logger "while IFS= read -r line; do echo \"\$*: \$line\"; done >'$root/logged.'\$\$"
+	forward_setup
+	run -0 th run -g "$group" -i a -- sh -c 'echo out; echo err >&2'
+	cat "$root"/logged.* >"$root/logged"
+	grep -qx -- "-t taskhook/$group/a -p user.info: out" "$root/logged"
+	grep -qx -- "-t taskhook/$group/a -p user.warning: err" "$root/logged"
+}
+
+@test "forward-log: ends with a task whose supervisor was killed" {
+	forward_setup "$root/copy"
+	start -i a -- sh -c 'echo begun; exec sleep 1000'
+	wait_for grep -q begun "$root/copy"
+	kill -KILL "$started"
+	wait "$started" || true
+	run -0 th cleanup "$group/a"
+	[ -z "$(held)" ]
+}
+
+# -- notify
+
+notify_setup()
+{
+	put notify post-stop/90-notify
+	pass_env NOTIFY_COMMAND
+	printf '#!/bin/sh\n{ echo "said: $1"; cat; } >>"%s"\n' "$root/told" >"$root/tell"
+	chmod 755 "$root/tell"
+	export NOTIFY_COMMAND=$root/tell
+}
+
+@test "notify: a failure is told, a success is not" {
+	notify_setup
+	run -0 th run -g "$group" -i a -- true
+	[ ! -e "$root/told" ]
+	run -3 th run -g "$group" -i a -- sh -c 'echo "no space" >&2; exit 3'
+	[ "$(grep -c "^said: $group/a on .*: exit-code 3\$" "$root/told")" -eq 1 ]
+	grep -q '^run       2, after ' "$root/told"
+	grep -qx 'no space' "$root/told"
+	run -137 th run -g "$group" -i a -- sh -c 'kill -KILL $$'
+	grep -q ': signal SIGKILL$' "$root/told"
+}
+
+@test "notify: a start that failed is told with its hook" {
+	notify_setup
+	hook pre-start/10-no 'echo "the disk is away"; exit 1'
+	run -120 th run -g "$group" -i a -- true
+	grep -q "^said: $group/a on .*: hook-failed in pre-start/10-no: " "$root/told"
+	grep -q 'the disk is away' "$root/told"
+	rm "$hooks/pre-start/10-no"
+	run -127 th run -g "$group" -i a -- "$root/nothing"
+	grep -q ': start-failed: ' "$root/told"
+}
+
+@test "notify: tried again while the command fails, and told once" {
+	notify_setup
+	printf '[hook]\nrun-if = failure\nretries = 2\nretry-delay = 10ms\n' >"$hooks/post-stop/90-notify.conf"
+	cp "$root/tell" "$root/tell-later"
+	printf '#!/bin/sh\necho try >>"%s"\n[ "$(wc -l <"%s")" -gt 1 ] && exec "%s" "$@"\n' \
+		"$root/tries" "$root/tries" "$root/tell-later" >"$root/tell"
+	run -1 th run -g "$group" -i a -- false
+	[ "$(wc -l <"$root/tries")" -eq 2 ]
+	[ "$(grep -c ^said "$root/told")" -eq 1 ]
+
+	mkdir "$root/kept"
+	export HOOK_STATE_DIR=$root/kept TASKGROUP=g TASK_ID=a NODE_NAME=n RESULT=signal EXIT_SIGNAL=SIGTERM \
+		RUN_NUMBER=1 TASK_COMMAND=x TASK_LOG_DIR=$root
+	run -0 "$examples/hooks/notify"
+	run -0 "$examples/hooks/notify"
+	[ "$(grep -c '^said: g/a on n: signal SIGTERM' "$root/told")" -eq 1 ]
+}
+
+@test "notify: to syslog where no command is set" {
+	stub logger "echo \"\$*\" >>'$root/logged'"
+	notify_setup
+	unset NOTIFY_COMMAND
+	run -3 th run -g "$group" -i a -- sh -c 'exit 3'
+	grep -q "^-t taskhook -p user.err -- $group/a on .*: exit-code 3\$" "$root/logged"
+}
