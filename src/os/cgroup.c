@@ -89,10 +89,38 @@ static int take_if_cgroup2(void *arg, const struct mount_entry *entry)
 	return 1;
 }
 
+/* The inode of the first cgroup namespace (PROC_CGROUP_INIT_INO, Linux <linux/proc_ns.h>). */
+#define FIRST_CGROUP_NAMESPACE 0xEFFFFFFBU
+/* Of the root of every hierarchy (Linux, kernfs). */
+#define HIERARCHY_ROOT 1
+
+/* The two usual places, where what is there can be known without the list of mounts, which on some
+ * hosts has thousands. In a namespace it cannot: a root may be that of the host. */
+static const char *usual_mount(void)
+{
+	static const char *const usual[] = {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"};
+	struct statfs fs;
+	struct stat st;
+
+	if (stat("/proc/self/ns/cgroup", &st) < 0 || st.st_ino != FIRST_CGROUP_NAMESPACE)
+		return NULL;
+	for (size_t i = 0; i < ARRAY_SIZE(usual); i++)
+		if (statfs(usual[i], &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC &&
+			stat(usual[i], &st) == 0 && st.st_ino == HIERARCHY_ROOT)
+			return usual[i];
+	return NULL;
+}
+
 int cgroup_find_mount(char **ret)
 {
-	int r = mount_foreach(take_if_cgroup2, ret);
+	const char *usual = usual_mount();
+	int r;
 
+	if (usual) {
+		*ret = xstrdup(usual);
+		return 0;
+	}
+	r = mount_foreach(take_if_cgroup2, ret);
 	return r < 0 ? r : r == 0 ? -ENOENT : 0;
 }
 

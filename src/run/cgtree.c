@@ -408,7 +408,9 @@ int cgtree_remove_task(
 					t->parent, group, id, strerror(-r));
 			t->task_fd = fd_close(t->task_fd);
 		}
-		if (has_other_child(t->group_fd, HOOKS_NAME) == 0) {
+		/* Mostly nothing is in it any more. */
+		if (unlinkat(t->parent_fd, group, AT_REMOVEDIR) < 0 &&
+			has_other_child(t->group_fd, HOOKS_NAME) == 0) {
 			/* A busy one means hooks that live on; the group's clean-up ends them. */
 			(void)unlinkat(t->group_fd, HOOKS_NAME, AT_REMOVEDIR);
 			if (unlinkat(t->parent_fd, group, AT_REMOVEDIR) < 0 && errno != EBUSY &&
