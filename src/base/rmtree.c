@@ -187,8 +187,9 @@ static int rmtree_last_fd(struct rmtree *rm)
 				free(rmtree_pop(rm));
 			l = &rm->levels[from];
 			strv_clear(&l->subdirs);
+			/* What stays in there is met again. */
 			if (rmtree_may_retry(rm, &l->tries))
-				l->is_read = false;
+				l->is_read = l->is_kept = false;
 			else
 				rmtree_fail(rm, NULL, fd);
 			return fd;

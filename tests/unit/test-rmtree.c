@@ -313,6 +313,95 @@ static void test_mounts(const char *how)
 	is_int(remove_tree("outside", NULL), 0, "%s: what is no mount is removed", how);
 }
 
+static const char *move_to; /* where a report moves the tree's upper part, once */
+
+static void move_on_report(void *arg, const char *path, int errnum)
+{
+	note_report(arg, path, errnum);
+	if (move_to && renameat(tempdir.fd, "x/d/d/d", tempdir.fd, move_to) != 0)
+		bail("rename: %s", strerror(errno));
+	move_to = NULL;
+}
+
+/* 150 levels with full directories beside each, and a mount in the last. */
+static void make_ladder(void)
+{
+	_cleanup_strbuf_ struct strbuf path = STRBUF_INIT;
+
+	strbuf_adds(&path, "x");
+	tempdir_mkdir(path.s);
+	for (int i = 0; i < 150; i++) {
+		static const char *const sides[] = {"/a", "/a/file", "/d", "/z", "/z/file"};
+
+		for (size_t j = 0; j < ARRAY_SIZE(sides); j++) {
+			_cleanup_free_ char *side = xasprintf("%s%s", path.s, sides[j]);
+
+			if (str_ends_with(side, "file"))
+				tempdir_write(side, "");
+			else
+				tempdir_mkdir(side);
+		}
+		strbuf_adds(&path, "/d");
+	}
+	tempdir_bind("outside", path.s);
+}
+
+/* The mount went along with its directory. */
+static void unmount_moved(const char *base)
+{
+	_cleanup_strbuf_ struct strbuf path = STRBUF_INIT;
+
+	strbuf_adds(&path, base);
+	for (int i = 3; i < 150; i++)
+		strbuf_adds(&path, "/d");
+	if (umount2(tempdir_path("%s", path.s), MNT_DETACH) != 0)
+		bail("umount: %s", strerror(errno));
+	tempdir_unmount_all(); /* forgets the old path */
+}
+
+/* What the walk stands in is moved away, exactly when the way up is no longer held open. */
+static void test_moved(const char *how)
+{
+	_cleanup_strbuf_ struct strbuf deep = STRBUF_INIT;
+
+	tempdir_mkdir("outside");
+	tempdir_write("outside/file", "stays");
+	make_ladder();
+	strv_clear(&reports);
+	move_to = "x/moved";
+	is_int(rmtree_at(tempdir.fd, "x", NULL, move_on_report, &reports), -EXDEV,
+		"%s: a tree that is moved inside itself while its depth is removed", how);
+	strbuf_adds(&deep, "x/moved");
+	for (int i = 3; i < 150; i++) {
+		if (count_entries(tempdir_path("%s", deep.s)) != 1)
+			break;
+		strbuf_adds(&deep, "/d");
+	}
+	strbuf_adds(&deep, "/file");
+	is_uint(deep.len, strlen("x/moved/file") + 2 * 147, "%s: only the way to the mount is left",
+		how);
+	ok(tempdir_has(deep.s), "%s: and what is mounted", how);
+	ok(!tempdir_has("x/d"), "%s: and the old one is gone", how);
+	unmount_moved("x/moved");
+	is_int(remove_tree("x", NULL), 0, "%s: the rest", how);
+
+	make_ladder();
+	tempdir_mkdir("holder");
+	tempdir_write("holder/file", "stays");
+	tempdir_mkdir("holder/a");
+	tempdir_write("holder/a/file", "stays");
+	strv_clear(&reports);
+	move_to = "holder/moved";
+	is_int(rmtree_at(tempdir.fd, "x", NULL, move_on_report, &reports), -EXDEV,
+		"%s: a tree that is moved out while its depth is removed", how);
+	ok(!tempdir_has("x"), "%s: what is left of it is gone", how);
+	ok(tempdir_has("holder/file") && tempdir_has("holder/a/file"),
+		"%s: what lies beside the new place stays", how);
+	unmount_moved("holder/moved");
+	is_int(remove_tree("holder", NULL), 0, "%s: that too in the end", how);
+	(void)remove_tree("outside", NULL);
+}
+
 /* Starts a child that does `work` over and over until it is told to end. */
 static pid_t start_racer(void (*work)(unsigned round))
 {
@@ -521,19 +610,23 @@ int main(void)
 	test_deep();
 	test_races();
 	test_user();
-	if (mounts)
+	if (mounts) {
 		test_mounts("openat2");
-	else
+		test_moved("openat2");
+	} else {
 		skip(1, "mounts need root");
+	}
 	if (openat2_take_away()) {
 		test_small();
 		test_names();
 		(void)close(make_deep("x", "d", 300));
 		is_int(remove_tree("x", NULL), 0, "without openat2: 300 levels");
-		if (mounts)
+		if (mounts) {
 			test_mounts("without openat2");
-		else
+			test_moved("without openat2");
+		} else {
 			skip(1, "mounts need root");
+		}
 	} else {
 		skip(1, "no seccomp filter can be set");
 	}
