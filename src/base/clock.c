@@ -59,7 +59,10 @@ char *clock_format_span(usec_t span, char *buf, size_t size)
 		usec_t unit;
 		const char *name;
 	} units[] = {
-		{USEC_PER_DAY, "d"}, {USEC_PER_HOUR, "h"}, {USEC_PER_MIN, "m"}, {USEC_PER_SEC, "s"},
+		{USEC_PER_DAY, "d"},
+		{USEC_PER_HOUR, "h"},
+		{USEC_PER_MIN, "m"},
+		{USEC_PER_SEC, "s"},
 	};
 
 	if (span == USEC_INFINITY) {
@@ -70,7 +73,8 @@ char *clock_format_span(usec_t span, char *buf, size_t size)
 		usec_t tenth = span / (USEC_PER_SEC / 10);
 
 		if (tenth % 10)
-			(void)snprintf(buf, size, "%" PRIu64 ".%" PRIu64 "s", tenth / 10, tenth % 10);
+			(void)snprintf(
+				buf, size, "%" PRIu64 ".%" PRIu64 "s", tenth / 10, tenth % 10);
 		else if (tenth || !span)
 			(void)snprintf(buf, size, "%" PRIu64 "s", tenth / 10);
 		else
@@ -84,8 +88,8 @@ char *clock_format_span(usec_t span, char *buf, size_t size)
 			continue;
 		rest = i + 1 < ARRAY_SIZE(units) ? span % units[i].unit / units[i + 1].unit : 0;
 		if (rest)
-			(void)snprintf(buf, size, "%" PRIu64 "%s%" PRIu64 "%s", span / units[i].unit,
-				units[i].name, rest, units[i + 1].name);
+			(void)snprintf(buf, size, "%" PRIu64 "%s%" PRIu64 "%s",
+				span / units[i].unit, units[i].name, rest, units[i + 1].name);
 		else
 			(void)snprintf(
 				buf, size, "%" PRIu64 "%s", span / units[i].unit, units[i].name);

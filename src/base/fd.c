@@ -99,7 +99,7 @@ bool fd_same_file(int a, int b)
 	struct stat sa, sb;
 
 	return fstat(a, &sa) == 0 && fstat(b, &sb) == 0 && sa.st_dev == sb.st_dev &&
-		sa.st_ino == sb.st_ino;
+	       sa.st_ino == sb.st_ino;
 }
 
 bool fd_is_null(int fd)

@@ -16,6 +16,7 @@
  * Opens (makes, mode 0600) `name` below `dirfd` and takes the lock. Returns the fd, whose closing
  * is the unlocking, or -EAGAIN where another process holds it, or -errno. Holding it means that
  * the name still leads to this file: a file that was unlinked while we waited is opened anew.
+ * -EDEADLK: this process holds it already; -EMEDIUMTYPE: no regular file; -ELOOP: a link.
  */
 int lockfile_try(int dirfd, const char *name);
 
@@ -24,7 +25,8 @@ int lockfile_try(int dirfd, const char *name);
 int lockfile_wait(int dirfd, const char *name, usec_t deadline);
 
 /* Who holds the lock: 1 and the pid (0 where the holder is in another pid namespace), 0 where
- * nobody does or there is no such file, or -errno. Our own lock does not count. */
+ * nobody does or there is no such file, or -errno. Our own lock does not count, and is not dropped by
+ * the question. */
 int lockfile_holder(int dirfd, const char *name, pid_t *ret_pid);
 
 #endif

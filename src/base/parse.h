@@ -4,6 +4,7 @@
 /*
  * Values as users write them. All take the whole string (no blanks around, nothing behind) and
  * return 0, -EINVAL (not of the form), or -ERANGE (of the form, but out of range or overflow).
+ * Fractions are computed exactly and rounded down; more than 0 that would become 0 is -ERANGE.
  */
 
 #include "base/clock.h"

@@ -4,18 +4,22 @@
 
 #include "base/alloc.h"
 #include "base/fd.h"
+#include "base/fileio.h"
+#include "base/parse.h"
 #include "base/str.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
 
 /* openat2(2) answers EAGAIN when something was renamed or mounted meanwhile. */
 #define OPENAT2_TRIES_MAX 64
+
+/* A directory's has four lines. */
+#define FDINFO_MAX (64 * 1024)
 
 char *path_join(const char *a, const char *b)
 {
@@ -108,29 +112,32 @@ static bool is_link_at(int dirfd, const char *name)
 }
 
 /* The id of the mount that fd lies on (proc(5), /proc/PID/fdinfo, Linux 3.15), or -errno. */
-static long mount_id(int fd)
+static int64_t mount_id(int fd)
 {
-	char name[64], buf[512];
-	_cleanup_close_ int info = -1;
-	const char *line;
-	ssize_t n;
-	long id;
+	static const char key[] = "\nmnt_id:";
+	_cleanup_free_ char *path = xasprintf("/proc/self/fdinfo/%d", fd);
+	_cleanup_free_ char *info = NULL;
+	_cleanup_free_ char *number = NULL;
+	const char *value;
+	int64_t id;
+	int r;
 
-	(void)snprintf(name, sizeof(name), "/proc/self/fdinfo/%d", fd);
-	info = open(name, O_RDONLY | O_CLOEXEC);
-	if (info < 0)
-		return -errno;
-	n = fd_read_full(info, buf, sizeof(buf) - 1);
-	if (n < 0)
-		return n;
-	buf[n] = '\0';
-	line = strstr(buf, "mnt_id:");
-	return line && sscanf(line, "mnt_id: %ld", &id) == 1 ? id : -ENODATA;
+	r = file_read_at(AT_FDCWD, path, 0, FDINFO_MAX, &info, NULL);
+	if (r < 0)
+		return r;
+	value = strstr(info, key);
+	if (!value)
+		return -ENODATA;
+	value += sizeof(key) - 1;
+	value += strspn(value, "\t ");
+	number = xstrndup(value, strcspn(value, "\n"));
+	r = parse_int(number, 0, INT64_MAX, &id);
+	return r < 0 ? r : id;
 }
 
 static bool is_same_mount(int a, int b)
 {
-	long id_a = mount_id(a), id_b = mount_id(b);
+	int64_t id_a = mount_id(a), id_b = mount_id(b);
 	struct stat sa, sb;
 
 	if (id_a >= 0 && id_b >= 0)

@@ -25,7 +25,8 @@ char *path_dirname(const char *p);	  /* the caller frees it */
 bool path_is_below(const char *p, const char *dir);
 
 /* Opens `path` (relative) below `dirfd` under the rule above. O_CLOEXEC is added. An fd, or
- * -ELOOP (a link on the way), -EXDEV (a mount point or an escape), or -errno. */
+ * -ELOOP (a link on the way), -EXDEV (a mount point, an absolute path, or ".." anywhere in it), or
+ * -errno. `mode` counts where a file is made, as with open(2). */
 int path_open_beneath(int dirfd, const char *path, int flags, mode_t mode);
 
 /* Makes one directory below dirfd (a single name) and returns it opened (O_DIRECTORY |

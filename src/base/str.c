@@ -29,7 +29,7 @@ static void strbuf_reserve(struct strbuf *b, size_t more)
 {
 	size_t cap = grown_cap(b->cap, b->len, more, 32);
 
-	if (cap != b->cap) {
+	if (!b->s || cap != b->cap) {
 		b->s = xreallocarray(b->s, cap, 1);
 		b->cap = cap;
 	}
@@ -103,7 +103,7 @@ static void strv_reserve(struct strv *sv, size_t more)
 {
 	size_t cap = grown_cap(sv->cap, sv->n, more, 8);
 
-	if (cap != sv->cap) {
+	if (!sv->v || cap != sv->cap) {
 		sv->v = xreallocarray(sv->v, cap, sizeof(*sv->v));
 		sv->cap = cap;
 	}

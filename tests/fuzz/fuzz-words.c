@@ -11,7 +11,6 @@
 
 #include <errno.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,11 +24,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void check_refused(const char *line, const struct strv *words, const struct th_err *err)
 {
-	size_t column = 0;
+	static const char before[] = "column ";
+	unsigned long column;
+	char *end;
 
 	CHECK(words->n == 0);
 	CHECK(err->status == EXIT_CONFIG && err_is_set(err));
-	CHECK(sscanf(err->text, "column %zu:", &column) == 1);
+	CHECK(strncmp(err->text, before, sizeof(before) - 1) == 0);
+	column = strtoul(err->text + sizeof(before) - 1, &end, 10);
+	CHECK(*end == ':');
 	CHECK(column >= 1 && column <= strlen(line));
 }
 

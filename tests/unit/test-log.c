@@ -22,7 +22,7 @@ static void sink(void *arg, enum log_level level, const char *text)
 static char *said(void (*say)(void))
 {
 	_cleanup_free_ char *buf = xcalloc(4097, 1);
-	int fds[2], saved = dup(STDERR_FILENO);
+	int fds[2], saved = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
 	ssize_t n;
 
 	str_replace(&sunk, NULL);

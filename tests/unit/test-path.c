@@ -192,7 +192,7 @@ static void test_mkdir_open(void)
 {
 	mode_t saved = umask(0077);
 	bool made = false;
-	struct stat st;
+	struct stat st = {0};
 	int fd;
 
 	fd = path_mkdir_open(tempdir.fd, "new", 01770, &made);
@@ -224,7 +224,7 @@ static void test_mkdir_open(void)
 static void test_mkdir_parents(void)
 {
 	mode_t saved = umask(0077);
-	struct stat st, expected;
+	struct stat st = {0}, expected = {0};
 	int fd;
 
 	fd = path_mkdir_parents(tempdir_path("p/q//r/"), 0751);

@@ -122,6 +122,8 @@ static void check_escape(const char *in, size_t max, const char *expected)
 
 static void test_escape(void)
 {
+	/* U+202E turns the rest of the line round; not as a literal, which would do so here. */
+	static const char turn[] = {(char)0xe2, (char)0x80, (char)0xae, '\0'};
 	_cleanup_free_ char *nul = str_escape_n("a\0b", 3, 0);
 
 	check_escape("plain text, '\\' too", 0, "plain text, '\\' too");
@@ -142,7 +144,8 @@ static void test_escape(void)
 	check_escape("\xc2\x9b"
 		     "31m",
 		0, "\\xC2\\x9B31m");			    /* C1: an escape sequence */
-	check_escape("\xe2\x80\xae", 0, "\\xE2\\x80\\xAE"); /* U+202E turns the line round */
+	check_escape("\xe2\x80\xa8", 0, "\\xE2\\x80\\xA8"); /* U+2028, a line's end */
+	check_escape(turn, 0, "\\xE2\\x80\\xAE");
 	is_str(nul, "a\\x00b", "a NUL is shown");
 	check_escape("abcdefgh", 8, "abcdefgh");
 	check_escape("abcdefghi", 8, "abcde...");

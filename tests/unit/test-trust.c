@@ -71,11 +71,16 @@ static void check_fails(const char *name, int error, int status, const char *tex
 	ok(!fix, "%s: no command mends it", name);
 }
 
-/* What was found good is forgotten, as after each reading of the hooks. */
-static void set_mode(const char *name, mode_t mode)
+static void change_mode(const char *name, mode_t mode)
 {
 	if (fchmodat(tempdir.fd, name, mode, 0) != 0)
 		bail("chmod %s: %s", name, strerror(errno));
+}
+
+/* What was found good is forgotten, as after each reading of the hooks. */
+static void set_mode(const char *name, mode_t mode)
+{
+	change_mode(name, mode);
 	cache = trust_cache_free(cache);
 	cache = trust_cache_new();
 }
@@ -277,9 +282,10 @@ static void test_owners(void)
 		"chown root @/other/20-disk");
 
 	/* What a cache holds for one user is not good for another. */
+	set_owner("other/20-disk", 0);
 	set_owner("other", 65534);
 	is_int(trust_check_path(tempdir_path("other/20-disk"), 65534, cache, NULL, NULL), 0,
-		"a user's own directory");
+		"root's file in a user's own directory");
 	is_int(trust_check_path(tempdir_path("other/20-disk"), 0, cache, NULL, NULL), -EPERM,
 		"is not good for root");
 }
@@ -290,16 +296,16 @@ static void test_cache(void)
 	struct trust_cache *c = trust_cache_new();
 
 	is_int(trust_check_path(tempdir_path("hooks/10-net"), me, c, NULL, NULL), 0, "good");
-	(void)fchmodat(tempdir.fd, "hooks", 0777, 0);
+	change_mode("hooks", 0777);
 	is_int(trust_check_path(tempdir_path("hooks/10-net"), me, c, NULL, NULL), 0,
 		"a directory is looked at once for each cache");
 	is_int(trust_check_path(tempdir_path("hooks/10-net"), me, NULL, NULL, NULL), -EPERM,
 		"and every time without");
-	(void)fchmodat(tempdir.fd, "hooks", 0755, 0);
-	(void)fchmodat(tempdir.fd, "hooks/10-net", 0777, 0);
+	change_mode("hooks", 0755);
+	change_mode("hooks/10-net", 0777);
 	is_int(trust_check_path(tempdir_path("hooks/10-net"), me, c, NULL, NULL), -EPERM,
 		"a file always is");
-	(void)fchmodat(tempdir.fd, "hooks/10-net", 0755, 0);
+	change_mode("hooks/10-net", 0755);
 	c = trust_cache_free(c);
 	ok(!c && !trust_cache_free(NULL), "freeing gives NULL");
 }
