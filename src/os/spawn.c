@@ -89,7 +89,7 @@ _Static_assert(sizeof(struct rlimit) == 16, "prlimit64 takes 64-bit limits");
 struct child {
 	const struct spawn_spec *spec;
 	pid_t parent;
-	const sigset_t *ignored;
+	uint64_t ignored;
 	bool attach;   /* it has to enter the cgroup by itself */
 	int report_fd; /* -1: through `report` in shared memory */
 	char oom_score_adj[16];
@@ -132,41 +132,48 @@ const char *spawn_step_name(enum spawn_step step)
 	return "start";
 }
 
-/* The signals that were ignored when we were started. */
-static const sigset_t *ignored_signals(void)
+static uint64_t signal_bit(int sig)
 {
-	static sigset_t ignored;
-	static bool known;
+	return UINT64_C(1) << (sig - 1);
+}
 
-	if (known)
-		return &ignored;
-	sigemptyset(&ignored);
+/*
+ * The signals that were ignored when we were started, as bits. Asked from the kernel, as libc's
+ * sigaction() refuses to speak of the two that it keeps to itself (32 and 33), and a caller may
+ * have left those ignored as well. The handler is the first word of the kernel's struct in the
+ * layout of every architecture but alpha.
+ */
+static uint64_t ignored_signals(void)
+{
+	static uint64_t ignored;
+
+	if (ignored)
+		return ignored;
 	for (int sig = 1; sig < _NSIG; sig++) {
-		struct sigaction sa;
+		unsigned long action[8] = {0};
 
-		/* EINVAL for the two that libc keeps to itself: it sets them when it needs them. */
-		if (sigaction(sig, NULL, &sa) < 0 || sa.sa_handler != SIG_IGN)
+		if (syscall(SYS_rt_sigaction, sig, NULL, action, KERNEL_SIGSET_SIZE) < 0 ||
+			action[0] != (unsigned long)(uintptr_t)SIG_IGN)
 			continue;
 		if (sig == SIGCHLD)
 			(void)signal(SIGCHLD, SIG_DFL);
 		else
-			sigaddset(&ignored, sig);
+			ignored |= signal_bit(sig);
 	}
-	sigaddset(&ignored, SIGPIPE);
-	known = true;
-	return &ignored;
+	ignored |= signal_bit(SIGPIPE);
+	return ignored;
 }
 
 /* ---- in the child --------------------------------------------------------------------------- */
 
-IN_CHILD static int child_reset_signals(const sigset_t *ignored)
+IN_CHILD static int child_reset_signals(uint64_t ignored)
 {
 	/* CLONE_CLEAR_SIGHAND and execve reset handlers, but leave what is ignored. A zeroed struct
 	 * is SIG_DFL without flags in the layout of every architecture. */
 	static const unsigned long dfl[8];
 
 	for (int sig = 1; sig < _NSIG; sig++)
-		if (sigismember(ignored, sig) == 1 &&
+		if ((ignored >> (sig - 1) & 1) != 0 &&
 			syscall(SYS_rt_sigaction, sig, dfl, NULL, KERNEL_SIGSET_SIZE) < 0)
 			return -errno;
 	return 0;
@@ -430,7 +437,8 @@ static long clone_on_stack(struct clone_args_v2 *args, size_t size, void (*fn)(v
 }
 #endif
 
-/* The lower end of the child's stack, mapped once: the parent sleeps until the child has left it. */
+/* The lower end of the child's stack, mapped once: the parent sleeps until the child has left it.
+ */
 static void *stack_base;
 
 /* NULL where there is no memory. */
