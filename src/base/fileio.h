@@ -18,7 +18,7 @@ enum {
 };
 int file_read_at(int dirfd, const char *path, unsigned flags, size_t max, char **ret, size_t *ret_len);
 
-/* Replaces (or makes) a file by a temporary name beside it and rename(2): readers see the old or
+/* Replaces (or makes) a file by a temporary name beside it and renameat2(2): readers see the old or
  * the new, whole. No fsync (DESIGN 7.2). The temporary is gone on failure. 0 or -errno. */
 int file_replace_at(int dirfd, const char *path, mode_t mode, const void *p, size_t n);
 
