@@ -4,7 +4,6 @@
 
 #include "base/alloc.h"
 #include "base/fd.h"
-#include "base/path.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -82,7 +81,8 @@ int file_read_at(
 static int temp_create(int dirfd, const char *path, char **ret_path)
 {
 	static unsigned counter;
-	const char *name = path_basename(path);
+	const char *slash = strrchr(path, '/');
+	const char *name = slash ? slash + 1 : path;
 	int dir_len = (int)(name - path);
 
 	for (unsigned tries = 0; tries < TEMP_TRIES_MAX; tries++) {
