@@ -595,12 +595,15 @@ static void test_user(void)
 
 int main(void)
 {
-	struct rlimit limit = {.rlim_cur = FILES_MAX, .rlim_max = FILES_MAX};
+	struct rlimit limit;
 	bool mounts = tempdir_private_mounts();
 
 	tempdir_make();
 	if (mounts)
 		tempdir_use_memory();
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		bail("getrlimit: %s", strerror(errno));
+	limit.rlim_cur = FILES_MAX;
 	if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
 		bail("setrlimit: %s", strerror(errno));
 	test_small();
