@@ -107,9 +107,8 @@ static int clean_one(struct cmd_context *ctx, const struct janitor_options *o, c
 	if (r < 0)
 		return r;
 	/* A word alone is a group here: a group is what one cleans up. */
-	if (!group) {
+	if (!group)
 		group = TAKE_PTR(id);
-	}
 	if (o->force) {
 		r = refuse_from_inside(ctx, group, id, err);
 		if (r < 0)
@@ -156,7 +155,7 @@ static int run(struct cmd_context *ctx, void *data, int argc, char **argv)
 	struct janitor_report report = {0};
 	struct janitor_options o;
 	struct th_err err = TH_ERR_INIT;
-	int r;
+	int r, status = EXIT_OK;
 
 	if (d->all && argc)
 		return cmd_usage(&cmd_cleanup, "--all names every group: give no names with it");
@@ -186,11 +185,17 @@ static int run(struct cmd_context *ctx, void *data, int argc, char **argv)
 		r = clean_all(ctx, &o, &report, &err);
 	else if (!argc)
 		r = janitor_run(&ctx->layout, &o, &report, &err);
-	for (int i = 0; r == 0 && i < argc; i++)
-		r = clean_one(ctx, &o, argv[i], &report, &err);
 	if (r < 0)
 		return cmd_fail(&err);
-	return status_of(d, &report);
+	/* One that fails does not keep the others from being cleaned; the first decides the status.
+	 */
+	for (int i = 0; i < argc; i++)
+		if (clean_one(ctx, &o, argv[i], &report, &err) < 0) {
+			int failed = cmd_fail(&err);
+
+			status = status ? status : failed;
+		}
+	return status ? status : status_of(d, &report);
 }
 
 static void done(void *data)

@@ -9,6 +9,8 @@
 #include "base/path.h"
 #include "base/rmtree.h"
 #include "model/name.h"
+#include "os/cgroup.h"
+#include "os/loop.h"
 #include "run/context.h"
 #include "run/deploy.h"
 #include "run/resume.h"
@@ -29,6 +31,11 @@
 #define YOUNG_USEC (10 * USEC_PER_SEC)
 
 #define POLL_USEC (50 * USEC_PER_MSEC)
+
+#define KILL_WAIT (10 * USEC_PER_SEC)
+
+/* What hooks of the group need of their own in RUN/GROUP. */
+#define HOOKS_DIR "_cleanup"
 
 /* ---- what there is ---- */
 
@@ -104,10 +111,12 @@ enum task_life {
 	LIFE_GONE,	 /* somebody removed it meanwhile */
 	LIFE_NAMED_ONLY, /* a directory without a record: a damaged one was set aside, or it was
 			    lost */
+	LIFE_UNKNOWN,	 /* its record cannot be read, which says nothing about the task */
 };
 
 struct dead_task {
 	enum task_life life;
+	bool damaged; /* there is a record, but nothing can be made of it */
 	bool failed;
 	usec_t ended;
 };
@@ -121,8 +130,9 @@ static usec_t mtime_of(const char *path)
 	return (usec_t)st.st_mtim.tv_sec * USEC_PER_SEC + (usec_t)st.st_mtim.tv_nsec / 1000;
 }
 
-static void look_at(
-	const struct layout *l, const char *group, const char *id, struct dead_task *ret)
+/* `locked`: the task's lock is ours, so no start is under way, and what is not ended is owed. */
+static void look_at(const struct layout *l, const char *group, const char *id, bool locked,
+	struct dead_task *ret)
 {
 	_cleanup_free_ char *records = xasprintf("%s/records/%s", l->state_dir, group);
 	_cleanup_free_ char *dir = layout_task_dir(l, group, id);
@@ -140,12 +150,18 @@ static void look_at(
 		return;
 	}
 	fd = open(records, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	r = fd < 0 ? -ENOENT : record_read(fd, id, &rec, &why);
-	if (r == -EBADMSG) {
-		log_warning("%s/%s: the record is set aside: %s", group, id, err_text(&why));
-		(void)record_set_aside(fd, id, NULL);
+	r = fd < 0 ? err_set(&why, EXIT_UNAVAILABLE, errno, "cannot open '%s': %m", records)
+		   : record_read(fd, id, &rec, &why);
+	ret->damaged = r == -EBADMSG;
+	if (r < 0 && r != -ENOENT && r != -EBADMSG) {
+		log_warning("%s/%s: %s, leaving it alone", group, id, err_text(&why));
+		ret->life = LIFE_UNKNOWN;
+		return;
 	}
 	if (r < 0) {
+		/* Taking the lock has made RUN/GROUP/ID look new. */
+		if (locked)
+			return;
 		/* A start makes RUN/GROUP/ID first, then its lock, its record, its directory. */
 		ret->ended = MAX(ret->ended, mtime_of(run));
 		if (ret->ended <= now && usec_sub(now, ret->ended) < YOUNG_USEC)
@@ -158,7 +174,7 @@ static void look_at(
 	ret->ended = rec.ended ? rec.ended : rec.started;
 	if (state_is_final(rec.state) && rec.state != STATE_STUCK)
 		ret->life = LIFE_DEAD;
-	else if (rec.started <= now && usec_sub(now, rec.started) < YOUNG_USEC &&
+	else if (!locked && rec.started <= now && usec_sub(now, rec.started) < YOUNG_USEC &&
 		 kill(rec.supervisor_pid, 0) == 0)
 		ret->life = LIFE_YOUNG;
 	else
@@ -185,11 +201,67 @@ static void report_left(void *arg, const char *path, int errnum)
 	(*l->failures)++;
 }
 
-/* While it is held: who waits for it sees that its file has lost its name. */
-static void drop_lock(int run_group, int run_task, const char *id)
+/* RUN/GROUP/ID and the lock in it, which says that no start of the task is under way. */
+struct task_lock {
+	int run_group, run_task, lock;
+};
+#define TASK_LOCK_INIT                                                                             \
+	{                                                                                          \
+		.run_group = -1, .run_task = -1, .lock = -1                                        \
+	}
+
+/* -EAGAIN without err: somebody else has it. */
+static int take_lock(struct task_lock *t, const struct layout *l, const char *group, const char *id,
+	struct th_err *err)
 {
-	(void)unlinkat(run_task, "lock", 0);
-	(void)unlinkat(run_group, id, AT_REMOVEDIR);
+	_cleanup_free_ char *run = layout_run_group(l, group);
+	int r = t->run_group = path_mkdir_parents(run, 0711);
+
+	if (r >= 0)
+		r = t->run_task = path_mkdir_open(t->run_group, id, 0711, NULL);
+	if (r < 0)
+		return err_set(
+			err, EXIT_CANTCREAT, -r, "cannot make '%s/%s': %s", run, id, strerror(-r));
+	r = t->lock = lockfile_try(t->run_task, "lock");
+	if (r >= 0)
+		return 0;
+	return r == -EAGAIN ? r
+			    : err_set(err, EXIT_CANTCREAT, -r, "cannot lock '%s/%s': %s", run, id,
+				      strerror(-r));
+}
+
+/* The file goes while the lock is held: who waits for it sees that it has lost its name. */
+static void drop_lock(struct task_lock *t, const char *id)
+{
+	if (t->lock >= 0) {
+		(void)unlinkat(t->run_task, "lock", 0);
+		(void)unlinkat(t->run_group, id, AT_REMOVEDIR);
+	}
+	t->lock = fd_close(t->lock);
+	t->run_task = fd_close(t->run_task);
+	t->run_group = fd_close(t->run_group);
+}
+
+/* With the task's lock, as a start may have written a good record since it was found damaged. */
+static void set_aside(
+	const struct layout *l, const char *group, const char *id, struct janitor_report *ret)
+{
+	_cleanup_free_ char *records = xasprintf("%s/records/%s", l->state_dir, group);
+	_cleanup_close_ int fd = open(records, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_err_ struct th_err why = TH_ERR_INIT, err = TH_ERR_INIT;
+	_cleanup_record_ struct record rec = {0};
+	struct task_lock lock = TASK_LOCK_INIT;
+	int r = take_lock(&lock, l, group, id, &err);
+
+	if (r == 0 && fd >= 0 && record_read(fd, id, &rec, &why) == -EBADMSG) {
+		log_warning("%s/%s: the record is set aside: %s", group, id, err_text(&why));
+		r = record_set_aside(fd, id, &err);
+	}
+	if (r < 0 && r != -EAGAIN) {
+		log_error("%s/%s: %s", group, id, err_text(&err));
+		ret->failures++;
+	}
+	drop_lock(&lock, id);
 }
 
 static bool is_old(const struct dead_task *t, usec_t older_than, usec_t failed_older_than)
@@ -200,38 +272,67 @@ static bool is_old(const struct dead_task *t, usec_t older_than, usec_t failed_o
 	return limit == 0 || age >= limit;
 }
 
+/* Nothing but the names tells where the processes of such a task are; where taskhook makes its
+ * cgroups now it made them then, as far as anybody knows. */
+static void end_named_cgroup(const struct layout *l, const struct janitor_options *o,
+	const struct task_lock *lock, const char *group, const char *id, struct janitor_report *ret)
+{
+	usec_t deadline = usec_add(clock_monotonic_usec(), KILL_WAIT);
+	_cleanup_err_ struct th_err why = TH_ERR_INIT;
+	struct cgtree cg = CGTREE_INIT;
+	int group_lock = -1, r;
+
+	if (cgtree_open(&cg, CGROUP_MODE_AUTO, conf_string(o->conf, KEY_CGROUP_PARENT),
+		    l->state_dir, false, NULL) < 0 ||
+		!cg.on)
+		goto out;
+	r = cgtree_open_task(&cg, group, id, &why);
+	if (r == 0 && cg.task_fd >= 0) {
+		(void)cgroup_kill(cg.task_fd, deadline);
+		(void)cgtree_hooks_kill(&cg, group, id, NULL, deadline);
+		r = group_lock = lockfile_wait(lock->run_group, "_lock", deadline);
+		if (r >= 0)
+			r = cgtree_remove_task(&cg, group, id, deadline, &why);
+		if (r >= 0)
+			(void)unlinkat(lock->run_group, "_lock", 0);
+	}
+	if (r < 0) {
+		log_warning(
+			"%s/%s: %s", group, id, err_is_set(&why) ? err_text(&why) : strerror(-r));
+		ret->failures++;
+	}
+out:
+	fd_close(group_lock);
+	cgtree_done(&cg);
+}
+
 /*
  * Removes the directory and the record of a task whose end is settled, under its lock, which says
  * that no start of it is under way. Looked at again with it: the ID may have been started, and have
  * ended, since it was found dead. -EAGAIN: it stays.
  */
-static int remove_dead(const struct layout *l, const char *group, const char *id, usec_t older_than,
-	usec_t failed_older_than, struct janitor_report *ret, struct th_err *err)
+static int remove_dead(const struct layout *l, const struct janitor_options *o, const char *group,
+	const char *id, bool whatever_age, struct janitor_report *ret, struct th_err *err)
 {
-	struct dead_task again;
-	_cleanup_free_ char *run = layout_run_group(l, group), *dir = layout_group_dir(l, group);
+	static const char *const keep[] = {"lock", NULL};
+	_cleanup_free_ char *dir = layout_group_dir(l, group);
 	_cleanup_free_ char *record = layout_record(l, group, id);
-	_cleanup_close_ int run_group = -1, run_task = -1, lock = -1, group_fd = -1;
+	_cleanup_close_ int group_fd = -1;
 	struct left_report left = {l, group, &ret->failures};
+	struct task_lock lock = TASK_LOCK_INIT;
+	struct dead_task again;
+	int r = take_lock(&lock, l, group, id, err);
 
-	run_group = path_mkdir_parents(run, 0711);
-	if (run_group >= 0)
-		run_task = path_mkdir_open(run_group, id, 0711, NULL);
-	if (run_task < 0)
-		return err_set(err, EXIT_CANTCREAT, ENOENT, "cannot make '%s/%s'", run, id);
-	lock = lockfile_try(run_task, "lock");
-	if (lock < 0)
-		return lock == -EAGAIN
-			       ? -EAGAIN
-			       : err_set(err, EXIT_CANTCREAT, -lock, "cannot lock %s/%s: %s", group,
-					 id, strerror(-lock));
-	look_at(l, group, id, &again);
-	if ((again.life != LIFE_DEAD && again.life != LIFE_NAMED_ONLY &&
-		    again.life != LIFE_YOUNG) ||
-		!is_old(&again, older_than, failed_older_than)) {
-		drop_lock(run_group, run_task, id);
-		return -EAGAIN;
+	if (r < 0)
+		goto out;
+	look_at(l, group, id, true, &again);
+	if ((again.life != LIFE_DEAD && again.life != LIFE_NAMED_ONLY) ||
+		(!whatever_age && !is_old(&again, o->older_than, o->failed_older_than))) {
+		r = -EAGAIN;
+		goto out;
 	}
+	if (again.life == LIFE_NAMED_ONLY)
+		end_named_cgroup(l, o, &lock, group, id, ret);
 	group_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (group_fd >= 0 && rmtree_at(group_fd, id, NULL, report_left, &left) == 0)
 		ret->removed_tasks++;
@@ -239,8 +340,10 @@ static int remove_dead(const struct layout *l, const char *group, const char *id
 		log_warning("cannot remove '%s': %m", record);
 		ret->failures++;
 	}
-	drop_lock(run_group, run_task, id);
-	return 0;
+	(void)rmtree_at(lock.run_group, id, keep, NULL, NULL);
+out:
+	drop_lock(&lock, id);
+	return r;
 }
 
 static int finish(const struct layout *l, const struct janitor_options *o, const char *group,
@@ -257,6 +360,8 @@ static int finish(const struct layout *l, const struct janitor_options *o, const
 	r = resume_task(l, group, id, &o->supervisor, &warnings, &err);
 	ret->failures += warnings;
 	if (r == -EAGAIN)
+		return r;
+	if (r == -EBUSY && !err_is_set(&err)) /* a warning has said it, and counts */
 		return r;
 	if (r < 0) {
 		log_error("%s/%s: %s", group, id, err_text(&err));
@@ -275,16 +380,22 @@ static int clean_task(const struct layout *l, const struct janitor_options *o, c
 	struct dead_task t;
 	int r;
 
-	look_at(l, group, id, &t);
+	look_at(l, group, id, false, &t);
 	if (t.life == LIFE_GONE)
 		return 1;
-	if (t.life == LIFE_RUNNING || t.life == LIFE_YOUNG)
+	if (t.damaged && o->dry_run)
+		(void)printf("set the record of %s/%s aside: it is damaged\n", group, id);
+	else if (t.damaged)
+		set_aside(l, group, id, ret);
+	if (t.life == LIFE_UNKNOWN)
+		ret->failures++;
+	if (t.life == LIFE_RUNNING || t.life == LIFE_YOUNG || t.life == LIFE_UNKNOWN)
 		return 0;
 	if (t.life == LIFE_OWED) {
 		r = finish(l, o, group, id, ret);
 		if (r < 0)
 			return r == -EAGAIN ? 0 : r;
-		look_at(l, group, id, &t);
+		look_at(l, group, id, false, &t);
 		if (!o->dry_run && t.life != LIFE_DEAD)
 			return 0;
 	}
@@ -294,16 +405,11 @@ static int clean_task(const struct layout *l, const struct janitor_options *o, c
 		(void)printf("remove %s/%s\n", group, id);
 		return 1;
 	}
-	r = remove_dead(l, group, id, o->older_than, o->failed_older_than, ret, err);
+	r = remove_dead(l, o, group, id, false, ret, err);
 	return r == -EAGAIN ? 0 : r < 0 ? r : 1;
 }
 
 /* ---- a group ---- */
-
-static void warn_from_hook(void *arg, const char *text)
-{
-	context_warn(arg, "%s", text);
-}
 
 static int open_group_context(struct context *c, const struct layout *l,
 	const struct janitor_options *o, const struct task *task, struct th_err *err)
@@ -312,24 +418,10 @@ static int open_group_context(struct context *c, const struct layout *l,
 	_cleanup_free_ char *logs = xasprintf("%s/records/_groups", l->state_dir);
 	int r;
 
-	*c = (struct context){.layout = l,
-		.options = &o->supervisor,
-		.task = task,
-		.as_root = geteuid() == 0,
-		.terminal = isatty(STDERR_FILENO),
-		.run_group_fd = -1,
-		.run_fd = -1,
-		.records_fd = -1,
-		.group_fd = -1,
-		.task_fd = -1,
-		.log_fd = -1,
-		.lock_fd = -1,
-		.cg = CGTREE_INIT,
-		.hooks = HOOK_SESSION_INIT,
-		.tree = PROCTREE_INIT};
-	c->loop = loop_new();
-	if (!c->loop)
-		return err_set(err, EXIT_INTERNAL, errno, "cannot make an event loop: %m");
+	r = context_init(c, l, &o->supervisor, err);
+	if (r < 0)
+		return r;
+	c->task = task;
 	c->run_group_fd = path_mkdir_parents(run, 0711);
 	if (c->run_group_fd < 0)
 		return err_set(err, EXIT_CANTCREAT, -c->run_group_fd, "cannot make '%s': %s", run,
@@ -348,44 +440,48 @@ static int open_group_context(struct context *c, const struct layout *l,
 		task->cgroup_parent, l->state_dir, true, err);
 	if (r < 0)
 		return r;
-	str_replace(&c->run_path, run);
-	c->hooks = (struct hook_session){.layout = l,
-		.task = task,
-		.program = o->supervisor.program,
-		.loop = c->loop,
-		.cg = &c->cg,
-		.log = c->hooklog,
-		.run_fd = c->run_group_fd,
-		.run_path = c->run_path,
-		.group_only = true,
-		.as_root = c->as_root,
-		.show = o->supervisor.quiet		       ? HOOK_SHOW_NEVER
-			: o->supervisor.verbose || c->terminal ? HOOK_SHOW_ALWAYS
-							       : HOOK_SHOW_FAILING,
-		.terminal = c->terminal,
-		.warn = warn_from_hook,
-		.arg = c};
+	context_init_hooks(c);
+	c->hooks.outcome = NULL;
+	c->hooks.record_json = NULL;
+	c->hooks.group_only = true;
 	return cgtree_open_task(&c->cg, task->group, NULL, err);
 }
 
-/* Asks every running task of the group to stop and waits for their ends: each has its own budget of
- * hooks and grace. */
-static int stop_tasks(struct context *c, const struct strv *ids)
+/* How long a task that is asked to stop may take: its hooks, its grace, its kill. */
+static usec_t stop_budget(const struct layout *l, const char *group, const char *id)
 {
-	usec_t most = usec_add(3 * c->task->hooks_total_timeout, USEC_PER_MIN);
-	usec_t deadline = usec_add(clock_monotonic_usec(), most);
-	int left;
+	_cleanup_free_ char *records = xasprintf("%s/records/%s", l->state_dir, group);
+	_cleanup_close_ int fd = open(records, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_record_ struct record rec = {0};
+	_cleanup_task_ struct task *task = NULL;
+	usec_t budget = USEC_PER_MIN;
+
+	if (fd >= 0 && record_read(fd, id, &rec, NULL) == 0 &&
+		task_from_json(rec.task, &task, NULL) == 0)
+		budget = usec_add(
+			budget, usec_add(3 * task->hooks_total_timeout, task->stop_timeout));
+	return budget;
+}
+
+/* Asks those that run to stop and waits for their ends. */
+static int stop_tasks(
+	const struct layout *l, struct loop *loop, const char *group, const struct strv *ids)
+{
+	usec_t most = 0, deadline;
+	int left = 0;
 
 	for (size_t i = 0; i < ids->n; i++)
-		(void)supervisor_ask_stop(c->layout, c->task->group, ids->v[i], STOP_CLEANUP);
+		if (supervisor_ask_stop(l, group, ids->v[i], STOP_CLEANUP) == 0)
+			most = MAX(most, stop_budget(l, group, ids->v[i]));
+	deadline = usec_add(clock_monotonic_usec(), most);
 	do {
 		pid_t pid;
 
 		left = 0;
 		for (size_t i = 0; i < ids->n; i++)
-			left += supervisor_find(c->layout, c->task->group, ids->v[i], &pid) == 1;
-		if (left)
-			(void)loop_run(c->loop, clock_monotonic_usec() + POLL_USEC);
+			left += supervisor_find(l, group, ids->v[i], &pid) == 1;
+		if (left && loop_run(loop, clock_monotonic_usec() + POLL_USEC) < 0)
+			break;
 	} while (left && clock_monotonic_usec() < deadline);
 	return left ? -ETIMEDOUT : 0;
 }
@@ -398,7 +494,7 @@ static unsigned name_running(
 	for (size_t i = 0; i < ids->n; i++) {
 		struct dead_task t;
 
-		look_at(l, group, ids->v[i], &t);
+		look_at(l, group, ids->v[i], false, &t);
 		if (t.life != LIFE_RUNNING && t.life != LIFE_YOUNG)
 			continue;
 		if (!quiet)
@@ -414,6 +510,7 @@ static void remove_group_remains(struct context *c)
 {
 	_cleanup_free_ char *records =
 		xasprintf("%s/records/%s", c->layout->state_dir, c->task->group);
+	_cleanup_free_ char *run = layout_run_group(c->layout, c->task->group);
 	struct dirent *e;
 	DIR *d = opendir(records);
 
@@ -424,11 +521,10 @@ static void remove_group_remains(struct context *c)
 	if (d)
 		closedir(d);
 	(void)rmdir(records);
-	(void)rmtree_at(c->run_group_fd, "hook-state", NULL, NULL, NULL);
-	(void)unlinkat(c->run_group_fd, "result", 0);
+	(void)rmtree_at(c->run_group_fd, HOOKS_DIR, NULL, NULL, NULL);
 	(void)unlinkat(c->run_group_fd, "_lock", 0);
 	deploy_end_leaving(c);
-	(void)rmdir(c->run_path);
+	(void)rmdir(run);
 }
 
 /* With the group's `_deploy` lock: no task of it can begin. */
@@ -438,17 +534,22 @@ static void end_group(struct context *c, const struct janitor_options *o, const 
 	const struct layout *l = c->layout;
 	const char *group = c->task->group;
 
+	c->run_fd = path_mkdir_open(c->run_group_fd, HOOKS_DIR, 0711, NULL);
+	c->run_path = layout_run_task(l, group, HOOKS_DIR);
+	c->hooks.run_fd = c->run_fd;
+	c->hooks.run_path = c->run_path;
 	(void)stage_run_point(c, POINT_PRE_CLEANUP, NULL, NULL);
-	if (o->force && stop_tasks(c, ids) < 0)
+	if (o->force && stop_tasks(l, c->loop, group, ids) < 0)
 		context_warn(c, "tasks of the group '%s' did not end in time, going on", group);
 	for (size_t i = 0; i < ids->n; i++) {
 		_cleanup_err_ struct th_err why = TH_ERR_INIT;
 		struct dead_task t;
 
-		look_at(l, group, ids->v[i], &t);
-		if (t.life == LIFE_OWED)
+		look_at(l, group, ids->v[i], false, &t);
+		if (t.life == LIFE_OWED || t.life == LIFE_YOUNG)
 			(void)finish(l, o, group, ids->v[i], ret);
-		if (remove_dead(l, group, ids->v[i], 0, 0, ret, &why) < 0 && err_is_set(&why))
+		log_set_task(group);
+		if (remove_dead(l, o, group, ids->v[i], true, ret, &why) < 0 && err_is_set(&why))
 			context_warn(c, "%s", err_text(&why));
 	}
 	(void)stage_run_point(c, POINT_POST_CLEANUP, NULL, NULL);
@@ -472,6 +573,14 @@ static int clean_group(const struct layout *l, const struct janitor_options *o, 
 	int r;
 
 	if (o->dry_run) {
+		unsigned busy = 0;
+
+		(void)janitor_tasks(l, group, &ids);
+		if (!o->force)
+			busy = name_running(l, group, &ids, idle);
+		ret->busy += busy;
+		if (busy)
+			return 0;
 		(void)printf("%s the group %s\n",
 			o->force ? "stop all tasks of and remove" : "remove", group);
 		return 0;
@@ -557,22 +666,17 @@ int janitor_run(const struct layout *l, const struct janitor_options *o, struct 
 }
 
 /* A stop of one task alone, for `cleanup --force GROUP/ID`. */
-static int stop_task(const struct layout *l, const struct janitor_options *o, const char *group,
-	const char *id, struct th_err *err)
+static int stop_task(const struct layout *l, const char *group, const char *id, struct th_err *err)
 {
-	struct task_args args = {.group = group, .environ = environ};
-	_cleanup_task_ struct task *task = NULL;
 	_cleanup_strv_ struct strv ids = STRV_INIT;
-	struct context c = {.layout = l};
-	int r = task_resolve_group(o->conf, &args, &task, err);
+	struct loop *loop = loop_new();
+	int r;
 
-	if (r < 0)
-		return r;
-	c.task = task;
-	c.loop = loop_new();
+	if (!loop)
+		return err_set(err, EXIT_INTERNAL, errno, "cannot make an event loop: %m");
 	strv_add(&ids, id);
-	r = stop_tasks(&c, &ids);
-	loop_free(c.loop);
+	r = stop_tasks(l, loop, group, &ids);
+	loop_free(loop);
 	if (r < 0)
 		return err_set(err, EXIT_BUSY, -r, "%s/%s did not end in time", group, id);
 	return 0;
@@ -595,7 +699,7 @@ int janitor_cleanup(const struct layout *l, const struct janitor_options *o, con
 	if (!strv_contains(&ids, id))
 		return err_set(err, EXIT_USAGE, ENOENT,
 			"there is no task '%s/%s' ('taskhook list --all' names them)", group, id);
-	look_at(l, group, id, &t);
+	look_at(l, group, id, false, &t);
 	if (t.life == LIFE_RUNNING || t.life == LIFE_YOUNG) {
 		if (!o->force) {
 			log_error("%s/%s is running (--force stops it)", group, id);
@@ -606,7 +710,7 @@ int janitor_cleanup(const struct layout *l, const struct janitor_options *o, con
 			(void)printf("stop %s/%s\nremove %s/%s\n", group, id, group, id);
 			return 0;
 		}
-		r = stop_task(l, o, group, id, err);
+		r = stop_task(l, group, id, err);
 		if (r < 0)
 			return r;
 	}

@@ -109,24 +109,14 @@ static void print_removal(const struct context *c, FILE *out)
 int plan_print(const struct layout *layout, const struct task *task,
 	const struct supervisor_options *options, FILE *out, struct th_err *err)
 {
-	struct context c = {.layout = layout,
-		.task = task,
-		.options = options,
-		.as_root = geteuid() == 0,
-		.run_group_fd = -1,
-		.run_fd = -1,
-		.records_fd = -1,
-		.group_fd = -1,
-		.task_fd = -1,
-		.log_fd = -1,
-		.lock_fd = -1,
-		.cg = CGTREE_INIT,
-		.hooks = HOOK_SESSION_INIT,
-		.tree = PROCTREE_INIT};
+	struct context c;
 	struct plan_budget budget;
 	char start[CLOCK_SPAN_MAX], stop[CLOCK_SPAN_MAX];
-	int r = launch_resolve_user(&c, err);
+	int r = context_init(&c, layout, options, err);
 
+	c.task = task;
+	if (r == 0)
+		r = launch_resolve_user(&c, err);
 	if (r == 0)
 		r = cgtree_plan(&c.cg, task->cgroup_mode, task->cgroup_parent, err);
 	if (r == 0)

@@ -212,16 +212,23 @@ static int write_first_record(struct context *c, struct th_err *err)
 	return r;
 }
 
-static int write_intent(struct context *c, struct th_err *err)
+static void name_record(struct context *c)
 {
 	struct record *rec = &c->record;
 
 	rec->format = RECORD_FORMAT;
-	rec->group = xstrdup(c->task->group);
-	rec->id = xstrdup(c->task->id);
+	str_replace(&rec->group, c->task->group);
+	str_replace(&rec->id, c->task->id);
+	rec->uid = geteuid();
+}
+
+static int write_intent(struct context *c, struct th_err *err)
+{
+	struct record *rec = &c->record;
+
+	name_record(c);
 	rec->run_number++;
 	(void)snprintf(rec->boot_id, sizeof(rec->boot_id), "%s", proc_boot_id());
-	rec->uid = geteuid();
 	rec->started = clock_realtime_usec();
 	rec->supervisor_pid = getpid();
 	(void)proc_start_time(getpid(), &rec->supervisor_start_ticks);
@@ -259,13 +266,9 @@ static int prepare(struct context *c, struct th_err *err)
 	return 0;
 }
 
-/* A start that failed before its first state: nothing runs, and no hook has. */
-static void abandon(struct context *c, const struct th_err *why)
+/* A start that came to nothing before its first state: nothing runs, and no hook has. */
+static void abandon(struct context *c)
 {
-	c->record.outcome.result = RESULT_START_FAILED;
-	c->record.outcome.status = why->status;
-	c->record.outcome.decided_by = "taskhook";
-	str_replace(&c->record.outcome.failed_reason, err_text(why));
 	if (c->lock_fd < 0)
 		return;
 	if (c->has_record) {
@@ -277,22 +280,46 @@ static void abandon(struct context *c, const struct th_err *why)
 	(void)cgtree_remove_task(&c->cg, c->task->group, NULL, clock_monotonic_usec(), NULL);
 }
 
+/* /dev/stdout and its like, FIFOs and devices are written to; anything else is replaced, which
+ * follows no link that somebody has planted. */
+static bool is_written_in_place(const char *path)
+{
+	struct stat st;
+
+	if (lstat(path, &st) < 0)
+		return false;
+	if (S_ISLNK(st.st_mode))
+		return str_starts_with(path, "/dev/") || str_starts_with(path, "/proc/self/fd/");
+	return !S_ISREG(st.st_mode);
+}
+
+static int write_in_place(const char *path, const char *text)
+{
+	_cleanup_close_ int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+
+	return fd < 0 ? -errno : fd_write_all(fd, text, strlen(text));
+}
+
 static int write_result_file(struct context *c)
 {
+	const char *path = c->options->result_file;
 	_cleanup_free_ char *text = NULL;
 	json_t *j;
 	int r;
 
-	if (!c->options->result_file)
+	if (!path)
 		return 0;
 	j = record_to_json(&c->record);
-	/* The values of the environment stay in the 0600 record. */
+	/* What only root may read in the 0600 record stays there: the values of the environment,
+	 * and what hooks handed on. */
 	(void)json_object_del(j, "task");
+	(void)json_object_del(j, "hook_state");
 	text = json_dumps(j, JSON_INDENT(2));
 	json_decref(j);
-	r = file_replace_at(AT_FDCWD, c->options->result_file, 0644, text, strlen(text));
+	r = is_written_in_place(path) ? write_in_place(path, text)
+				      : file_replace_at(AT_FDCWD, path, 0644, text, strlen(text));
 	if (r < 0)
-		log_error("cannot write '%s': %s", c->options->result_file, strerror(-r));
+		log_error("cannot write '%s': %s", path, strerror(-r));
 	return r;
 }
 
@@ -315,6 +342,62 @@ static int final_status(struct context *c)
 	return o->status;
 }
 
+/* From nothing to the lock: 0; 1: skip; -EINTR without err: a signal came; else -errno with err. */
+static int get_ready(struct context *c, struct th_err *err)
+{
+	int r = launch_resolve_user(c, err);
+
+	if (r == 0) {
+		c->hooks.cache = hook_cache_new();
+		r = hookdir_check(c->layout, c->task, c->hooks.cache, err);
+	}
+	if (r == 0)
+		r = signals_watch(c, err);
+	if (r == 0)
+		r = taskdir_open_base(c, c->task->group, err);
+	return r == 0 ? lock_or_decide(c, err) : r;
+}
+
+/* A start that failed before its first state. Returns the exit status. */
+static int refuse(struct context *c, int r, const struct th_err *why)
+{
+	struct record *rec = &c->record;
+	struct outcome *o = &rec->outcome;
+
+	if (r == -EINTR && !err_is_set(why)) {
+		o->status = EXIT_SIGNAL_BASE +
+			    (c->requests.stop_signal ? c->requests.stop_signal : SIGTERM);
+		str_replace(&o->failed_reason, "stopped before the launch");
+	} else {
+		log_error("%s", err_text(why));
+		o->status = why->status ? why->status : EXIT_INTERNAL;
+		str_replace(&o->failed_reason, err_text(why));
+	}
+	o->result = RESULT_START_FAILED;
+	o->decided_by = "taskhook";
+	o->failed_point = POINT_NONE;
+	abandon(c);
+	if (!c->has_record) { /* only for --result */
+		name_record(c);
+		rec->started = rec->ended = clock_realtime_usec();
+		rec->state = STATE_FAILED;
+	}
+	(void)write_result_file(c);
+	return o->status;
+}
+
+static int finish_run(struct context *c)
+{
+	const struct task *t = c->task;
+	_cleanup_free_ char *logs = layout_log_dir(c->layout, t->group, t->id);
+	bool failed = err_is_set(&c->failure);
+	int status = final_status(c);
+
+	if (failed || (c->options->verbose && t->keep != KEEP_NONE))
+		log_notice("logs are in %s ('taskhook status %s' tells more)", logs, t->name);
+	return status;
+}
+
 int supervisor_run(const struct layout *layout, const struct task *task,
 	const struct supervisor_options *options)
 {
@@ -326,48 +409,20 @@ int supervisor_run(const struct layout *layout, const struct task *task,
 	r = context_init(&c, layout, options, &err);
 	c.task = task;
 	if (r == 0)
-		r = launch_resolve_user(&c, &err);
-	if (r == 0) {
-		c.hooks.cache = hook_cache_new();
-		r = hookdir_check(layout, task, c.hooks.cache, &err);
-	}
-	if (r == 0)
-		r = signals_watch(&c, &err);
-	if (r == 0)
-		r = taskdir_open_base(&c, task->group, &err);
-	if (r == 0)
-		r = lock_or_decide(&c, &err);
-	if (r == 1) {
-		status = EXIT_OK;
-		goto out;
-	}
+		r = get_ready(&c, &err);
 	if (r == 0) {
 		context_init_hooks(&c);
 		r = prepare(&c, &err);
-		if (r < 0)
-			abandon(&c, &err);
 	}
-	if (r == -EINTR && !err_is_set(&err)) {
-		status = EXIT_SIGNAL_BASE +
-			 (c.requests.stop_signal ? c.requests.stop_signal : SIGTERM);
-		goto out;
+	if (r == 1) {
+		status = EXIT_OK;
+	} else if (r < 0) {
+		status = refuse(&c, r, &err);
+	} else {
+		context_init_hooks(&c);
+		states_go_through(&c, STATE_NEW);
+		status = finish_run(&c);
 	}
-	if (r < 0) {
-		log_error("%s", err_text(&err));
-		status = err.status ? err.status : EXIT_INTERNAL;
-		goto out;
-	}
-	context_init_hooks(&c);
-	states_go_through(&c, STATE_NEW);
-	status = final_status(&c);
-	if (options->verbose || err_is_set(&c.failure)) {
-		_cleanup_free_ char *logs = layout_log_dir(layout, task->group, task->id);
-
-		if (task->keep != KEEP_NONE || err_is_set(&c.failure))
-			log_notice("logs are in %s ('taskhook status %s' tells more)", logs,
-				task->name);
-	}
-out:
 	if (c.lock_fd >= 0)
 		taskdir_unlock(&c);
 	context_done(&c);

@@ -231,3 +231,20 @@ teardown() { tasks_teardown; }
 	[[ $output == *"no-such-task"* ]]
 	mkdir -p "$root/etc/taskhook/tasks.d"
 }
+
+@test "result: also of a start that was refused, without what hooks handed on, and into what is no file" {
+	hook pre-start/10-hand 'printf "[env]\nTOKEN = s3cret\n[state]\nlease = s3cret\n" >"$HOOK_RESULT"'
+	run -0 th run -g "$group" -i t --result="$root/r" -- true
+	! grep -q s3cret "$root/r"
+	start -i busy -- sh -c 'echo up; sleep 60'
+	wait_for grep -q up "$root/out"
+	run -75 th run -g "$group" -i busy --result="$root/busy" -- true
+	[ "$(field "$root/busy" decided_by)" = taskhook ]
+	[ "$(field "$root/busy" status)" = 75 ]
+	mkfifo "$root/fifo"
+	cat "$root/fifo" >"$root/read" 3>&- &
+	pids+=("$!")
+	run -0 th run -g "$group" -i t --result="$root/fifo" -- true
+	[ -p "$root/fifo" ]
+	wait_for grep -q '"status"' "$root/read"
+}

@@ -1,0 +1,145 @@
+#!/usr/bin/env bats
+# What killed supervisors leave, and clean-ups beside other starts: nothing is lost, nothing is done to others.
+# shellcheck disable=SC2016,SC2154
+
+bats_require_minimum_version 1.8.0
+load lib/tasks
+
+setup() { tasks_setup; }
+teardown() { tasks_teardown; }
+
+# killed ID: its task runs, and its supervisor is killed.
+killed()
+{
+	start -i "$1" -- sh -c 'echo up; sleep 60'
+	wait_for grep -q up "$root/out"
+	kill -KILL "$started"
+	wait "$started" || true
+}
+
+@test "a clean-up that fails half-way leaves what is owed noted for the next" {
+	hook post-stop/10-say "echo post-stop >>'$root/said'"
+	killed t
+	mv "$state/tasks/$group/t" "$root/aside"
+	echo in the way >"$state/tasks/$group/t"
+	run -122 th cleanup
+	[[ $output == *"$group/t"*"a file is in the way"* ]]
+	[ ! -e "$root/said" ]
+	rm "$state/tasks/$group/t"
+	run -0 th cleanup
+	[ "$(cat "$root/said")" = post-stop ]
+	assert_clean
+}
+
+@test "a task may be named as a file that a hook of the group needs" {
+	hook pre-cleanup/10-say 'echo pre-cleanup'
+	hook post-stop/10-say "echo post-stop \$RESULT >>'$root/said'"
+	killed result
+	run -0 th cleanup "$group"
+	[ "$(cat "$root/said")" = "post-stop lost" ]
+	[ ! -e "$runtime/$group" ]
+}
+
+@test "what is left of a live state goes with the task, and does not reach the next run" {
+	run -0 th run -g "$group" -i t -- true
+	mkdir -p "$runtime/$group/t/hook-state/10-look"
+	touch "$runtime/$group/t/live" "$runtime/$group/t/hook-state/10-look/old"
+	hook pre-start/10-look 'ls "$HOOK_STATE_DIR"; true'
+	run -0 th -v run -g "$group" -i t -- true
+	[[ $output != *"[pre-start/10-look] old"* ]]
+	mkdir -p "$runtime/$group/t"
+	touch "$runtime/$group/t/live"
+	run -0 th cleanup --older-than=0
+	[ ! -e "$runtime/$group/t" ]
+}
+
+@test "finishing a killed deployer leaves the hooks of who took over alone" {
+	hook pre-deploy/10-slow "echo \$TASK_ID >>'$root/deploying'; until [ -e '$root/go' ]; do sleep 0.05; done"
+	start -i a -- true
+	wait_for grep -q a "$root/deploying"
+	kill -KILL "$started"
+	wait "$started" || true
+	start -i b -- true
+	wait_for grep -q b "$root/deploying"
+	run -0 th cleanup
+	touch "$root/go"
+	wait "$started"
+	[ "$(field "$state/records/$group/a.json" result)" = lost ]
+}
+
+@test "a suspended run is stopped as any other" {
+	start -i t -- sh -c 'echo up; sleep 60'
+	wait_for grep -q up "$root/out"
+	kill -TSTP "$started"
+	wait_for grep -q '^State:.*T' "/proc/$started/status"
+	run -0 timeout 20 "$TASKHOOK_PROGRAM" --root "$root" --config "$root/conf" cleanup --force "$group"
+	[ ! -e "$state/tasks/$group" ]
+	assert_clean
+}
+
+@test "what is owed is done also when the task's user is gone" {
+	needs_root "only root can run as another user"
+	hook post-stop/10-say "echo post-stop >>'$root/said'"
+	killed t
+	sed -i 's/"id": "t"/"id": "t"/; s/"stop_timeout/"user": "gone-since", "stop_timeout/' "$state/records/$group/t.json"
+	grep -q gone-since "$state/records/$group/t.json"
+	run -122 th cleanup
+	[[ $output == *gone-since*continuing* ]]
+	[ "$(cat "$root/said")" = post-stop ]
+	run -0 th cleanup
+	assert_clean
+}
+
+@test "one name that is wrong does not keep the others from being cleaned" {
+	run -0 th run -g "$group" -i t -- true
+	run -64 th cleanup "none$group" "$group"
+	[[ $output == *"no group 'none$group'"* ]]
+	[ ! -e "$state/tasks/$group" ]
+}
+
+@test "dry-run sets no record aside, and names what is busy" {
+	run -0 th run -g "$group" -i d -- true
+	echo '{"format":' >"$state/records/$group/d.json"
+	touch -d '1 hour ago' "$state/tasks/$group/d"
+	run th cleanup --dry-run --older-than=0
+	[ -e "$state/records/$group/d.json" ]
+	start -i r -- sh -c 'echo up; sleep 60'
+	wait_for grep -q up "$root/out"
+	run -75 th cleanup --dry-run "$group"
+	[[ $output == *"$group/r is running"* ]]
+}
+
+@test "a start that brings down an earlier run goes on to name its task in messages" {
+	killed t
+	hook pre-start/10-bad 'exit 3'
+	run -120 th run -g "$group" -i t -- true
+	[[ $output == *"taskhook: $group/t: pre-start/10-bad: exit status 3"* ]]
+}
+
+@test "processes of a task whose record is damaged are found by its name" {
+	needs_root "cgroups are needed"
+	[ -n "$cgroups" ] || skip "no cgroup2 is mounted"
+	start -i t -- setsid -w sh -c 'echo up; exec sleep 3971'
+	wait_for grep -q up "$root/out"
+	kill -KILL "$started"
+	wait "$started" || true
+	echo '{"format":' >"$state/records/$group/t.json"
+	run th cleanup
+	[[ $output == *"set aside"* ]]
+	find "$state/tasks/$group/t" "$runtime/$group/t" -exec touch -d '1 hour ago' {} +
+	run -0 th cleanup --older-than=0
+	marked_gone 3971
+	[ ! -e "$state/tasks/$group/t" ]
+	assert_clean
+}
+
+@test "what has no record goes when its directory is old, whatever else of it is left" {
+	mkdir -p "$state/tasks/$group/lost/logs" "$state/tasks/$group/new" "$runtime/$group/lost" "$runtime/$group/new"
+	touch "$runtime/$group/lost/live"
+	find "$state/tasks/$group/lost" "$runtime/$group/lost" -exec touch -d '8 days ago' {} +
+	touch -d '6 days ago' "$state/tasks/$group/new" "$runtime/$group/new"
+	run -0 th cleanup
+	[ ! -e "$state/tasks/$group/lost" ]
+	[ ! -e "$runtime/$group/lost" ]
+	[ -e "$state/tasks/$group/new" ]
+}
