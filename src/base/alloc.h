@@ -3,8 +3,9 @@
 
 /*
  * Memory that cannot fail: on exhaustion the process writes one fixed line and ends with status
- * 125. All that a supervisor has made is recorded before it is made (DESIGN 7.2), so that the
- * janitor finishes what an ended one left; carrying ENOMEM through every caller would buy nothing.
+ * 125. All that a supervisor has made is recorded before it is made (HACKING, "What keeps it
+ * right"), so that the janitor finishes what an ended one left; carrying ENOMEM through every
+ * caller would buy nothing.
  */
 
 #include "base/macro.h"

@@ -18,31 +18,31 @@
 
 #include <stdlib.h>
 
-/* Exit statuses of DESIGN 6. They are interface: append only. The sysexits.h values are repeated
+/* Exit statuses of taskhook(1). They are interface: append only. The sysexits.h values are repeated
  * here so that one list holds all of them. */
 enum exit_status {
 	EXIT_OK = 0,
-	EXIT_USAGE = 64,	/* EX_USAGE: the command line is wrong */
-	EXIT_DATAERR = 65,	/* EX_DATAERR: bad input data */
-	EXIT_UNAVAILABLE = 69,	/* EX_UNAVAILABLE: something needed is unavailable */
-	EXIT_CANTCREAT = 73,	/* EX_CANTCREAT: cannot create a file, directory or cgroup */
-	EXIT_BUSY = 75,		/* EX_TEMPFAIL: already running or busy */
-	EXIT_NOPERM = 77,	/* EX_NOPERM: permission; an unsafe hook */
-	EXIT_CONFIG = 78,	/* EX_CONFIG: bad configuration */
-	EXIT_HOOK_FAILED = 120,	/* a fatal hook failed */
-	EXIT_HOOK_TIMEOUT = 121, /* a fatal hook timed out */
+	EXIT_USAGE = 64,	  /* EX_USAGE: the command line is wrong */
+	EXIT_DATAERR = 65,	  /* EX_DATAERR: bad input data */
+	EXIT_UNAVAILABLE = 69,	  /* EX_UNAVAILABLE: something needed is unavailable */
+	EXIT_CANTCREAT = 73,	  /* EX_CANTCREAT: cannot create a file, directory or cgroup */
+	EXIT_BUSY = 75,		  /* EX_TEMPFAIL: already running or busy */
+	EXIT_NOPERM = 77,	  /* EX_NOPERM: permission; an unsafe hook */
+	EXIT_CONFIG = 78,	  /* EX_CONFIG: bad configuration */
+	EXIT_HOOK_FAILED = 120,	  /* a fatal hook failed */
+	EXIT_HOOK_TIMEOUT = 121,  /* a fatal hook timed out */
 	EXIT_WITH_FAILURES = 122, /* done, but with failures named on stderr */
-	EXIT_TIMEOUT = 124,	/* max-run-time reached */
-	EXIT_INTERNAL = 125,	/* taskhook's own failure, or an unknown status */
-	EXIT_CANNOT_EXEC = 126,	/* found, but cannot be executed */
-	EXIT_NOT_FOUND = 127,	/* not found */
-	EXIT_SIGNAL_BASE = 128,	/* + N: ended by signal N */
+	EXIT_TIMEOUT = 124,	  /* max-run-time reached */
+	EXIT_INTERNAL = 125,	  /* taskhook's own failure, or an unknown status */
+	EXIT_CANNOT_EXEC = 126,	  /* found, but cannot be executed */
+	EXIT_NOT_FOUND = 127,	  /* not found */
+	EXIT_SIGNAL_BASE = 128,	  /* + N: ended by signal N */
 };
 
 struct th_err {
-	int status;  /* an exit_status; never 0 when text is set */
-	int errnum;  /* positive errno, 0 where none applies */
-	char *text;  /* owned; NULL: no error */
+	int status; /* an exit_status; never 0 when text is set */
+	int errnum; /* positive errno, 0 where none applies */
+	char *text; /* owned; NULL: no error */
 };
 
 #define TH_ERR_INIT                                                                                \

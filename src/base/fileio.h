@@ -16,10 +16,12 @@ enum {
 	FILEIO_REGULAR = 1 << 0,
 	FILEIO_NOFOLLOW = 1 << 1,
 };
-int file_read_at(int dirfd, const char *path, unsigned flags, size_t max, char **ret, size_t *ret_len);
+int file_read_at(
+	int dirfd, const char *path, unsigned flags, size_t max, char **ret, size_t *ret_len);
 
 /* Replaces (or makes) a file by a temporary name beside it and renameat2(2): readers see the old or
- * the new, whole. No fsync (DESIGN 7.2). The temporary is gone on failure. 0 or -errno. */
+ * the new, whole. No fsync (HACKING, "What keeps it right"). The temporary is gone on failure. 0 or
+ * -errno. */
 int file_replace_at(int dirfd, const char *path, mode_t mode, const void *p, size_t n);
 
 /* Writes `s` to an existing file in one write(2), as kernel interfaces want it. 0 or -errno. */

@@ -4,8 +4,8 @@
 /*
  * Liveness and mutual exclusion by fcntl(2) record locks (F_SETLK), over the whole file. They are
  * not inherited by fork(2), end with the process, and can be asked about without taking them;
- * flock(2) has none of that (DESIGN 7.3). The trap: closing ANY descriptor of the same file in the
- * process drops the lock, so a lock file is opened in one place only.
+ * flock(2) has none of that (HACKING, "What keeps it right"). The trap: closing ANY descriptor of
+ * the same file in the process drops the lock, so a lock file is opened in one place only.
  */
 
 #include "base/clock.h"
@@ -25,8 +25,8 @@ int lockfile_try(int dirfd, const char *name);
 int lockfile_wait(int dirfd, const char *name, usec_t deadline);
 
 /* Who holds the lock: 1 and the pid (0 where the holder is in another pid namespace), 0 where
- * nobody does or there is no such file, or -errno. Our own lock does not count, and is not dropped by
- * the question. */
+ * nobody does or there is no such file, or -errno. Our own lock does not count, and is not dropped
+ * by the question. */
 int lockfile_holder(int dirfd, const char *name, pid_t *ret_pid);
 
 #endif

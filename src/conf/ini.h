@@ -2,7 +2,8 @@
 #define TH_CONF_INI_H
 
 /*
- * INI as users know it (DESIGN 5), read by inih. A comment is a whole line that begins with ';' or
+ * INI as users know it (taskhook.conf(5)), read by inih. A comment is a whole line that begins with
+ * ';' or
  * '#'; anywhere else both belong to the value. '=' alone separates key and value (a ':' belongs to
  * the key or value it stands in). Leading blanks mean nothing: an indented key is a key. A
  * backslash at the end of a line joins the next line: the two and the blanks around them become one

@@ -26,9 +26,9 @@ enum conf_type {
 	CONF_NEAR_PATH, /* path; a relative one is taken from the directory of its file */
 	CONF_CGROUP,	/* path below the cgroup2 mount, relative, without "." and "..", or one of
 			   `words` */
-	CONF_NAME, /* group or ID of DESIGN 1: its form; reserved names are refused by model/name.h
-		    */
-	CONF_USER, /* NAME[:GROUP], names or numbers; whether they exist is asked at the start */
+	CONF_NAME,    /* group or ID of a task: its form; reserved names are refused by model/name.h
+		       */
+	CONF_USER,    /* NAME[:GROUP], names or numbers; whether they exist is asked at the start */
 	CONF_ADDRESS, /* IPv4 or IPv6 address (inet_pton(3)) */
 	CONF_LIST,    /* words separated by blanks or commas; a repeated key adds */
 	CONF_PATHS,   /* CONF_LIST of absolute paths */

@@ -19,7 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define GROUP_NAME_MAX 128 /* DESIGN 1 */
+#define GROUP_NAME_MAX 128 /* model/name.h */
 #define CPU_NUMBER_MAX 65535
 
 void conf_value_done(struct conf_value *v)

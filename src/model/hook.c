@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* After SIGKILL this long is waited for the last process of a hook (DESIGN 4). */
+/* After SIGKILL this long is waited for the last process of a hook (taskhook-hooks(7)). */
 #define GIVE_UP_USEC (5 * USEC_PER_SEC)
 
 static const char *const verdict_names[] = {

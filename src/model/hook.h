@@ -3,7 +3,8 @@
 
 /*
  * Hooks as data: where they come from, their settings, and which of them run at a point, in which
- * order (DESIGN 4). Pure: the file system is read by run/hookdir.c, which fills the candidates in.
+ * order (taskhook-hooks(7)). Pure: the file system is read by run/hookdir.c, which fills the
+ * candidates in.
  *
  * One list for each point: first the search path's, by name, byte-wise (a later directory replaces
  * the same name of an earlier one, a link to /dev/null masks it); then the group's, by name (the

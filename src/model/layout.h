@@ -2,9 +2,9 @@
 #define TH_MODEL_LAYOUT_H
 
 /*
- * Where everything lies (DESIGN 3): one place that builds every path. `root` is --root ("" without
- *it). An ordinary user has configuration below $XDG_CONFIG_HOME/taskhook and all state below
- *$XDG_STATE_HOME/taskhook.
+ * Where everything lies (taskhook(1), FILES): one place that builds every path. `root` is --root
+ *("" without it). An ordinary user has configuration below $XDG_CONFIG_HOME/taskhook and all state
+ *below $XDG_STATE_HOME/taskhook.
  *
  *	STATE/tasks/GROUP/shared/local, STATE/tasks/GROUP/ID/{local,logs}
  *	STATE/records/GROUP/ID.json, STATE/records/GROUP/_group.json

@@ -1,7 +1,7 @@
 #ifndef TH_MODEL_NAME_H
 #define TH_MODEL_NAME_H
 
-/* Names of task groups and tasks (DESIGN 1). */
+/* Names of task groups and tasks (taskhook(1)). */
 
 #include "base/error.h"
 

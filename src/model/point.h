@@ -1,7 +1,7 @@
 #ifndef TH_MODEL_POINT_H
 #define TH_MODEL_POINT_H
 
-/* Operators, hook types and hook points (DESIGN 1, 2): the only list of them. */
+/* Operators, hook types and hook points (taskhook-lifecycle(7)): the only list of them. */
 
 #include <stdbool.h>
 

@@ -1,7 +1,8 @@
 #ifndef TH_MODEL_RESULT_H
 #define TH_MODEL_RESULT_H
 
-/* How a task ended and why it was stopped: the words of RESULT and STOP_REASON (DESIGN 4). */
+/* How a task ended and why it was stopped: the words of RESULT and STOP_REASON (taskhook-hooks(7)).
+ */
 
 #include "model/point.h"
 
@@ -48,7 +49,7 @@ struct outcome {
 	enum hook_point failed_point; /* POINT_NONE */
 	char *failed_hook;	      /* owned; NULL */
 	char *failed_reason;	      /* one line; owned; NULL */
-	int status;		      /* what `run` exits with (DESIGN 6) */
+	int status;		      /* what `run` exits with (taskhook(1)) */
 	const char *decided_by;	      /* "task", "hook", "taskhook" */
 };
 void outcome_done(struct outcome *o);

@@ -2,10 +2,10 @@
 #define TH_MODEL_STATE_H
 
 /*
- * The life of a task as one transition function (DESIGN 2). The supervisor is in a state, does what
- * belongs to it, and what came of it is an event; state_next() says where that leads. Nothing else
- * changes the state. The table is complete: for every state and event there is a next state or
- * STATE_INVALID (checked by a unit test).
+ * The life of a task as one transition function (taskhook-lifecycle(7)). The supervisor is in a
+ * state, does what belongs to it, and what came of it is an event; state_next() says where that
+ * leads. Nothing else changes the state. The table is complete: for every state and event there is
+ * a next state or STATE_INVALID (checked by a unit test).
  */
 
 #include "model/point.h"

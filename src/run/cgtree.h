@@ -2,7 +2,7 @@
 #define TH_RUN_CGTREE_H
 
 /*
- * taskhook's part of the cgroup tree (DESIGN 3):
+ * taskhook's part of the cgroup tree (taskhook(1), FILES):
  *
  *	PARENT				nomad.slice/share.slice, our own delegated cgroup, or
  *[cgroup] parent PARENT/_hooks/GROUP:ID:N	hooks while the group has no cgroup PARENT/GROUP

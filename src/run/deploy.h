@@ -2,7 +2,7 @@
 #define TH_RUN_DEPLOY_H
 
 /*
- * A group comes into being once, whoever of its tasks comes first (DESIGN 2, start 2).
+ * A group comes into being once, whoever of its tasks comes first (taskhook-lifecycle(7)).
  *RUN/GROUP/_deploy is the lock that is held while a group comes or goes, hooks included;
  *RUN/GROUP/_group says what became of it:
  *

@@ -25,8 +25,9 @@ struct hook_cache *hook_cache_new(void);
 struct hook_cache *hook_cache_free(struct hook_cache *c);
 
 /*
- * `check_trust`: running as root (DESIGN 4). `ctx` as for hook_decide(). `cache` may be NULL. `ret`
- * is filled; a directory that cannot be read is the one error (EXIT_CONFIG, EXIT_NOPERM).
+ * `check_trust`: running as root (taskhook-hooks(7)). `ctx` as for hook_decide(). `cache` may be
+ * NULL. `ret` is filled; a directory that cannot be read is the one error (EXIT_CONFIG,
+ * EXIT_NOPERM).
  */
 int hookdir_list(const struct layout *l, const struct task *t, enum hook_point point,
 	const struct hook_context *ctx, bool check_trust, struct hook_cache *cache,

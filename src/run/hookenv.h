@@ -1,8 +1,8 @@
 #ifndef TH_RUN_HOOKENV_H
 #define TH_RUN_HOOKENV_H
 
-/* The environment of hooks: the table of DESIGN 4, one list that the code, `hooks list --env`-like
- * output and the man page's test read. */
+/* The environment of hooks: the table of taskhook-hooks(7), one list that the code, `hooks list
+ * --env`-like output and the man page's test read. */
 
 #include "base/clock.h"
 #include "base/str.h"

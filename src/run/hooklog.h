@@ -3,7 +3,7 @@
 
 /*
  * What hooks say and what became of them: LOGDIR/hooks.log, one line for each line of output, and
- * LOGDIR/hooks.jsonl, one JSON object for each run (DESIGN 4).
+ * LOGDIR/hooks.jsonl, one JSON object for each run (taskhook-hooks(7)).
  *
  *	2026-11-21T10:44:45.123Z pre-start/20-mount: text
  *

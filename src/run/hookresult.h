@@ -2,8 +2,8 @@
 #define TH_RUN_HOOKRESULT_H
 
 /*
- * What a hook hands back in $HOOK_RESULT (DESIGN 4): an INI file of at most 64 KiB, a regular file,
- * read after the hook has succeeded. Everything in it is input from outside.
+ * What a hook hands back in $HOOK_RESULT (taskhook-hooks(7)): an INI file of at most 64 KiB, a
+ * regular file, read after the hook has succeeded. Everything in it is input from outside.
  */
 
 #include "base/error.h"

@@ -2,11 +2,11 @@
 #define TH_RUN_HOOKRUN_H
 
 /*
- * Runs one hook to its end (DESIGN 4, "How they run"). A hook ends when its process ends, not when
- * its pipe closes. Output goes line by line, bounded, to the sink. At the timeout: SIGTERM to all
- * that it started, kill-after later SIGKILL, 5 s later what is still there is given up and named.
- * What a failing hook left is killed at once; what a successful one left in the background lives
- * on and is reported. While it waits the caller's loop goes on being served.
+ * Runs one hook to its end (taskhook-hooks(7), "How they run"). A hook ends when its process ends,
+ *not when its pipe closes. Output goes line by line, bounded, to the sink. At the timeout: SIGTERM
+ *to all that it started, kill-after later SIGKILL, 5 s later what is still there is given up and
+ *named. What a failing hook left is killed at once; what a successful one left in the background
+ *lives on and is reported. While it waits the caller's loop goes on being served.
  *
  *	struct hook_runner *runner = hook_runner_new(loop, on_background_line, arg);
  *	struct hook_run run = {.runner = runner, .loop = loop, .hook = h, ...};

@@ -27,7 +27,7 @@
 #include <unistd.h>
 
 /* A directory or record younger than this may belong to a start that has not taken its lock yet
- * (DESIGN 7.5). */
+ * (HACKING, "What keeps it right"). */
 #define YOUNG_USEC (10 * USEC_PER_SEC)
 
 #define POLL_USEC (50 * USEC_PER_MSEC)

@@ -2,9 +2,9 @@
 #define TH_RUN_JANITOR_H
 
 /*
- * `taskhook cleanup` (DESIGN 2): finishes what killed supervisors left, removes what is dead, ends
- * groups. Everything is found from the file system alone; every step may be repeated; what is
- * locked by a living supervisor is left alone.
+ * `taskhook cleanup` (taskhook-lifecycle(7)): finishes what killed supervisors left, removes what
+ * is dead, ends groups. Everything is found from the file system alone; every step may be repeated;
+ * what is locked by a living supervisor is left alone.
  */
 
 #include "base/clock.h"

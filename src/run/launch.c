@@ -22,7 +22,7 @@
 
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-/* What survives SIGKILL that long is in state D (DESIGN 2, stop 1). */
+/* What survives SIGKILL that long is in state D (taskhook-lifecycle(7)). */
 #define KILL_WAIT (10 * USEC_PER_SEC)
 
 /* After the last process is gone the pipes are at their end; this bounds a copy to a terminal that

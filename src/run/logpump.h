@@ -2,10 +2,10 @@
 #define TH_RUN_LOGPUMP_H
 
 /*
- * One stream of a task: read from a pipe (later a FIFO, DESIGN 7.6), written to LOGDIR/BASE with
- * rotation (run/logfile.h), and copied to our own stdout or stderr for `run`. Never blocks the
- * supervisor: the pipe is non-blocking; a copy whose reader is slow pauses the reading of
- * this stream (back-pressure as in any pipeline), never the loop.
+ * One stream of a task: read from a pipe (a FIFO once tasks can outlive their supervisor), written
+ * to LOGDIR/BASE with rotation (run/logfile.h), and copied to our own stdout or stderr for `run`.
+ * Never blocks the supervisor: the pipe is non-blocking; a copy whose reader is slow pauses the
+ * reading of this stream (back-pressure as in any pipeline), never the loop.
  *
  * Small writes are gathered: after a short read the stream rests for LOGPUMP_GATHER_USEC, as a
  * read for each 100 bytes costs five times the CPU (measured; splice(2) into a file is slower than

@@ -2,7 +2,7 @@
 #define TH_RUN_SIGNALS_H
 
 /*
- * Signals to `run` (DESIGN 6). INT and TERM start the stop sequence, and a second one at least a
+ * Signals to `run` (taskhook(1)). INT and TERM start the stop sequence, and a second one at least a
  * second later cuts the grace short; HUP starts it too (a closing terminal sends it twice); USR1,
  * USR2, WINCH, QUIT and CONT go to the main process; TSTP freezes the task and stops us.
  *

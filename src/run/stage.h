@@ -2,8 +2,8 @@
 #define TH_RUN_STAGE_H
 
 /*
- * Stages: built-in code behind one interface at every hook point (DESIGN 1, 9). The engine owns
- * order, undo, timing and messages. Adding a stage is one file and one row in stage.c.
+ * Stages: built-in code behind one interface at every hook point (taskhook-lifecycle(7)). The
+ * engine owns order, undo, timing and messages. Adding a stage is one file and one row in stage.c.
  *
  * The stages run in the order of the table, at post-stop in reverse, so that what was made last
  * goes first. A stage's function at post-stop undoes what its function at pre-start did, also when
@@ -40,7 +40,8 @@ void stage_describe_point(const struct context *c, enum hook_point point, FILE *
 
 extern const struct stage_ops stage_cgroup, stage_storage, stage_scripts;
 
-/* Removes the group's directories (DESIGN 2, clean-up). What is mounted inside stays and is named.
+/* Removes the group's directories (taskhook-lifecycle(7)). What is mounted inside stays and is
+ * named.
  */
 int stage_storage_remove_group(struct context *c, struct th_err *err);
 

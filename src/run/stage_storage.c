@@ -16,7 +16,7 @@
 /*
  * The shared directory of a group and the link to it in each task's directory. Everything is done
  * on held directories with O_NOFOLLOW: the task's user may write beside `local`, but not replace it
- * (mode 1770, DESIGN 3), and what an earlier task planted leads nowhere.
+ * (mode 1770), and what an earlier task planted leads nowhere.
  */
 
 #define LOCAL_LINK   "local"

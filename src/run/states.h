@@ -2,8 +2,8 @@
 #define TH_RUN_STATES_H
 
 /*
- * What is done in each state of model/state.h, as DESIGN 2 says; what came of it is the event for
- * state_next(). Private to src/run.
+ * What is done in each state of model/state.h, as taskhook-lifecycle(7) says; what came of it is
+ * the event for state_next(). Private to src/run.
  */
 
 #include "run/context.h"

@@ -3,8 +3,8 @@
 
 /*
  * The process that owns one task from its first directory to its last clean-up: it goes through the
- * states of model/state.h, doing in each what DESIGN 2 says and feeding what came of it to
- * state_next().
+ * states of model/state.h, doing in each what taskhook-lifecycle(7) says and feeding what came of
+ * it to state_next().
  */
 
 #include "base/error.h"
@@ -15,7 +15,7 @@
 
 #include <sys/types.h>
 
-/* Runs the task in the foreground to its end. Returns the exit status of DESIGN 6; messages have
+/* Runs the task in the foreground to its end. Returns the exit status of taskhook(1); messages have
  * been said. */
 int supervisor_run(const struct layout *layout, const struct task *task,
 	const struct supervisor_options *options);

@@ -107,7 +107,7 @@ static void to_task_log(void *arg, enum log_level level, const char *text)
 	(void)logfile_write(c->taskhook_log, line, strlen(line), true);
 }
 
-/* STATE/tasks/GROUP/ID and its logs, owned as DESIGN 3 says. */
+/* STATE/tasks/GROUP/ID and its logs, owned as HACKING says. */
 int taskdir_open(struct context *c, struct th_err *err)
 {
 	_cleanup_free_ char *dir = layout_task_dir(c->layout, c->task->group, c->task->id);

@@ -25,7 +25,8 @@ int taskdir_open_base(struct context *c, const char *group, struct th_err *err);
 /* 0: the lock is ours; -EAGAIN without err: another process holds it; else -errno with err. */
 int taskdir_lock(struct context *c, const char *group, const char *id, struct th_err *err);
 
-/* With the owners and modes of DESIGN 3. May be called again where somebody has removed them. */
+/* With the owners and modes that HACKING tells. May be called again where somebody has removed
+ * them. */
 int taskdir_open(struct context *c, struct th_err *err);
 
 /* hooks.log and taskhook.log; every message goes to the latter too from here on. */

@@ -4,7 +4,7 @@
 #include "model/result.h"
 #include "tests/unit/tap.h"
 
-/* DESIGN 1 and 2, written out, so that a change of the table is seen here. */
+/* Written out, so that a change of the table is seen here. */
 static const struct {
 	const char *name, *op, *type, *dir;
 	bool fatal, group;
