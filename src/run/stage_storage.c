@@ -22,14 +22,6 @@
 #define LOCAL_LINK   "local"
 #define LOCAL_TARGET "../shared/local"
 
-/*
- * The link once more in the group's directory, which is root's alone: a task gets a hard link to
- * it. A link that is made and removed for every start costs an inode each time, and ext4 passes
- * over those that were free for less than a minute one by one (Linux, fs/ext4/ialloc.c,
- * recently_deleted()): on a host with many short tasks that was a seventh of a start.
- */
-#define MASTER_LINK "_local"
-
 /* Opens STATE/tasks/GROUP/shared/local, making what is missing. */
 static int open_shared(struct context *c, struct th_err *err)
 {
@@ -89,24 +81,12 @@ static int deploy_group(struct context *c, enum hook_point point, struct th_err 
 	return set_shared_owner(c, fd, first, err);
 }
 
-/* As symlinkat(2). */
-static int place_link(const struct context *c)
-{
-	if (linkat(c->group_fd, MASTER_LINK, c->task_fd, LOCAL_LINK, 0) == 0)
-		return 0;
-	if (errno == ENOENT && symlinkat(LOCAL_TARGET, c->group_fd, MASTER_LINK) == 0 &&
-		linkat(c->group_fd, MASTER_LINK, c->task_fd, LOCAL_LINK, 0) == 0)
-		return 0;
-	/* A file system without hard links, or all that an inode can have are used up. */
-	return symlinkat(LOCAL_TARGET, c->task_fd, LOCAL_LINK);
-}
-
 static int make_link(struct context *c, struct th_err *err)
 {
 	char target[sizeof(LOCAL_TARGET) + 1];
 	ssize_t n;
 
-	if (place_link(c) == 0)
+	if (symlinkat(LOCAL_TARGET, c->task_fd, LOCAL_LINK) == 0)
 		return 0;
 	if (errno != EEXIST)
 		return err_set(err, EXIT_CANTCREAT, errno,
