@@ -29,9 +29,6 @@
  * it was, so a listing this young is not believed again. */
 #define TICK_USEC (20 * USEC_PER_MSEC)
 
-/* A directory that was not there is looked for again after this. */
-#define MISSING_USEC TICK_USEC
-
 static usec_t usec_of(const struct timespec *ts)
 {
 	return (usec_t)ts->tv_sec * USEC_PER_SEC + (usec_t)ts->tv_nsec / 1000;
@@ -55,11 +52,6 @@ struct listing {
 
 struct hook_cache {
 	struct listing *listings;
-	struct missing {
-		char *path;
-		usec_t seen_at;
-		struct missing *next;
-	} * missing;
 };
 
 struct hook_cache *hook_cache_new(void)
@@ -76,17 +68,6 @@ static void listing_unref(struct listing *l)
 	free(l);
 }
 
-static void forget_missing(struct hook_cache *c)
-{
-	while (c->missing) {
-		struct missing *m = c->missing;
-
-		c->missing = m->next;
-		free(m->path);
-		free(m);
-	}
-}
-
 struct hook_cache *hook_cache_free(struct hook_cache *c)
 {
 	if (!c)
@@ -97,7 +78,6 @@ struct hook_cache *hook_cache_free(struct hook_cache *c)
 		c->listings = l->next;
 		listing_unref(l);
 	}
-	forget_missing(c);
 	free(c);
 	return NULL;
 }
@@ -375,35 +355,13 @@ static int add_dir(struct hook_dirs *d, struct hook_cache *cache, const char *ba
 	return 0;
 }
 
-/* One look serves the points that follow each other at a start. */
-static bool is_missing(struct hook_cache *c, const char *base)
-{
-	usec_t now = clock_monotonic_usec();
-	struct missing *m = c->missing;
-
-	while (m && strcmp(m->path, base) != 0)
-		m = m->next;
-	if (m && now < usec_add(m->seen_at, MISSING_USEC))
-		return true;
-	if (access(base, F_OK) == 0 || errno != ENOENT)
-		return false;
-	if (!m) {
-		m = xcalloc(1, sizeof(*m));
-		m->path = xstrdup(base);
-		m->next = c->missing;
-		c->missing = m;
-	}
-	m->seen_at = now;
-	return true;
-}
-
 static int add_base(struct hook_dirs *d, struct hook_cache *cache, const char *base,
 	enum hook_point point, enum hook_source source, struct th_err *err)
 {
 	int r;
 
 	/* Most hosts have only one of them. */
-	if (is_missing(cache, base))
+	if (access(base, F_OK) < 0 && errno == ENOENT)
 		return 0;
 	r = add_dir(d, cache, base, hook_type_dir(point_type(point)), source, true, err);
 	if (r < 0)
@@ -765,8 +723,6 @@ int hookdir_list(const struct layout *l, const struct task *t, enum hook_point p
 	}
 	if (check_trust)
 		check_hooks(&list);
-	/* What is run now may make a hook directory for the next point. */
-	forget_missing(cache);
 	*ret = list;
 	return 0;
 }
