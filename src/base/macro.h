@@ -6,9 +6,9 @@
 #include <stddef.h>
 
 #define PRINTF_ATTR(fmt, args) __attribute__((format(printf, fmt, args)))
-#define NORETURN               __attribute__((noreturn))
-#define MUST_CHECK             __attribute__((warn_unused_result))
-#define _cleanup_(fn)          __attribute__((cleanup(fn)))
+#define NORETURN	       __attribute__((noreturn))
+#define MUST_CHECK	       __attribute__((warn_unused_result))
+#define _cleanup_(fn)	       __attribute__((cleanup(fn)))
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -41,6 +41,6 @@
 		take_v_;                                                                           \
 	})
 
-#define CONTAINER_OF(ptr, type, member) ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
+#define CONTAINER_OF(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
 #endif

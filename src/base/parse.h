@@ -18,12 +18,12 @@ int parse_uint(const char *s, uint64_t min, uint64_t max, uint64_t *ret);
 int parse_int(const char *s, int64_t min, int64_t max, int64_t *ret);
 int parse_bool(const char *s, bool *ret); /* yes/no, true/false, on/off, 1/0 */
 
-/* Bytes: "10M", "1.5G", "4096"; K M G T P E are powers of 1024, also with B or iB behind; "infinity"
- * (also "max") gives UINT64_MAX. */
+/* Bytes: "10M", "1.5G", "4096"; K M G T P E are powers of 1024, also with B or iB behind;
+ * "infinity" (also "max") gives UINT64_MAX. */
 int parse_size(const char *s, uint64_t *ret);
 
-/* Durations: "60", "1.5s", "500ms", "1h30m", "2 days 3h"; units us ms s m min h d w (long forms too);
- * a bare number is seconds; "infinity" gives USEC_INFINITY. Negative is -ERANGE. */
+/* Durations: "60", "1.5s", "500ms", "1h30m", "2 days 3h"; units us ms s m min h d w (long forms
+ * too); a bare number is seconds; "infinity" gives USEC_INFINITY. Negative is -ERANGE. */
 int parse_duration(const char *s, usec_t *ret);
 
 /* "50%" or "0.5%": millionths of the whole (50% = 500000). May exceed 100%. */
@@ -34,7 +34,8 @@ int parse_mode(const char *s, mode_t *ret);
 
 /* "TERM", "SIGTERM", "15", "RTMIN+1"; case does not matter. */
 int parse_signal(const char *s, int *ret);
-/* "TERM", without SIG; "RTMIN+1"; the number where there is no name. Static memory of the thread. */
+/* "TERM", without SIG; "RTMIN+1"; the number where there is no name. Static memory of the thread.
+ */
 const char *signal_name(int sig);
 
 /* Exact text that parse_* reads back, for `config show`. buf of at least 32 bytes, returned. */

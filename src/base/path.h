@@ -15,8 +15,8 @@
 
 /* "a/b"; exactly one slash between. b's leading slashes are dropped. The caller frees it. */
 char *path_join(const char *a, const char *b);
-/* Absolute, without "." and double slashes and with ".." taken textually, against cwd. NULL only where
- * getcwd(3) fails (errno). */
+/* Absolute, without "." and double slashes and with ".." taken textually, against cwd. NULL only
+ * where getcwd(3) fails (errno). */
 char *path_make_absolute(const char *p);
 bool path_is_absolute(const char *p);
 const char *path_basename(const char *p); /* part of p; never NULL */

@@ -14,14 +14,15 @@
 typedef void (*rmtree_report_fn)(void *arg, const char *path, int errnum);
 
 /*
- * Removes `name` below `dirfd` (file, link or tree; nothing there is success; directories before the
- * name are reached as path_open_beneath() does; -EINVAL where it ends in a slash or dots). `keep` is a
- * NULL-terminated list of names directly below the tree that stay with all they hold (then the
- * tree's root stays too), or NULL; an empty list is as NULL. A user other than root gives his own
- * directories the modes to be emptied. Depth has no limit but memory; the time is bounded by what is
- * there, entries that keep appearing are retried 16 times. Returns 0, or the first -errno after
- * having removed all that could be.
+ * Removes `name` below `dirfd` (file, link or tree; nothing there is success; directories before
+ * the name are reached as path_open_beneath() does; -EINVAL where it ends in a slash or dots).
+ * `keep` is a NULL-terminated list of names directly below the tree that stay with all they hold
+ * (then the tree's root stays too), or NULL; an empty list is as NULL. A user other than root gives
+ * his own directories the modes to be emptied. Depth has no limit but memory; the time is bounded
+ * by what is there, entries that keep appearing are retried 16 times. Returns 0, or the first
+ * -errno after having removed all that could be.
  */
-int rmtree_at(int dirfd, const char *name, const char *const *keep, rmtree_report_fn report, void *arg);
+int rmtree_at(
+	int dirfd, const char *name, const char *const *keep, rmtree_report_fn report, void *arg);
 
 #endif

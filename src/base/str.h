@@ -22,8 +22,8 @@ void strbuf_add(struct strbuf *b, const void *p, size_t n);
 void strbuf_adds(struct strbuf *b, const char *s);
 void strbuf_addc(struct strbuf *b, char c);
 void strbuf_addf(struct strbuf *b, const char *fmt, ...) PRINTF_ATTR(2, 3);
-void strbuf_reset(struct strbuf *b);	      /* length 0, memory kept */
-char *strbuf_steal(struct strbuf *b);	      /* never NULL; the buffer is empty again */
+void strbuf_reset(struct strbuf *b);		/* length 0, memory kept */
+char *strbuf_steal(struct strbuf *b);		/* never NULL; the buffer is empty again */
 const char *strbuf_str(const struct strbuf *b); /* "" where nothing was added */
 void strbuf_done(struct strbuf *b);
 #define _cleanup_strbuf_ _cleanup_(strbuf_done)
@@ -39,8 +39,8 @@ struct strv {
 		NULL, 0, 0                                                                         \
 	}
 
-void strv_add(struct strv *sv, const char *s);	 /* copies */
-void strv_take(struct strv *sv, char *s);	 /* takes ownership */
+void strv_add(struct strv *sv, const char *s); /* copies */
+void strv_take(struct strv *sv, char *s);      /* takes ownership */
 void strv_addf(struct strv *sv, const char *fmt, ...) PRINTF_ATTR(2, 3);
 void strv_copy(struct strv *to, const struct strv *from); /* appends copies */
 bool strv_contains(const struct strv *sv, const char *s);

@@ -5,8 +5,8 @@
  * A command line in a file, split as a shell would split it, with no shell run (POSIX.1-2017,
  * Shell Command Language 2.2): blanks separate; '...' is literal; "..." knows \" \\ \$ \` ; a
  * backslash outside quotes takes the next byte. What only a shell could carry out, unquoted
- * | & ; < > $ ` ( ) and in double quotes $ and `, is refused rather than passed on. `*`, `?`, `[`, `~`, `#`
- * are ordinary bytes: nothing is expanded.
+ * | & ; < > $ ` ( ) and in double quotes $ and `, is refused rather than passed on. `*`, `?`, `[`,
+ * `~`, `#` are ordinary bytes: nothing is expanded.
  */
 
 #include "base/error.h"

@@ -137,7 +137,6 @@ static void test_ordinary(void)
 	cred_done(&c);
 }
 
-
 static void test_self(void)
 {
 	_cleanup_err_ struct th_err err = TH_ERR_INIT;
