@@ -1028,3 +1028,11 @@ int task_from_json(const json_t *j, struct task **ret, struct th_err *err)
 	*ret = TAKE_PTR(t);
 	return 0;
 }
+
+int task_group_limits_from_json(const json_t *j, struct cglimits *ret, struct th_err *err)
+{
+	struct json_in in = {.object = j, .what = "group state", .err = err};
+
+	in_limits(&in, "group_limits", ret);
+	return in.failed;
+}

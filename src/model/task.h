@@ -124,5 +124,8 @@ void task_resolve_node(struct node *ret, const struct conf *c);
  * defaults). The JSON holds the values of [env], so a record is 0600. */
 json_t *task_to_json(const struct task *t);
 int task_from_json(const json_t *j, struct task **ret, struct th_err *err);
+/* The member "group_limits" alone of an object that task_to_json() made it for; *ret is empty
+ * before, and cglimits_done() is the caller's in either case. 0 or -errno with err. */
+int task_group_limits_from_json(const json_t *j, struct cglimits *ret, struct th_err *err);
 
 #endif

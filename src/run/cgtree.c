@@ -205,10 +205,10 @@ static int refuse_foreign(const struct cgtree *t, const char *group, const char 
 
 /* Controllers for the children of the group's cgroup: what limits need (or it is an error), and
  * what tells of use and out-of-memory kills (as far as the host has it). */
-static int enable_controllers(struct cgtree *t, const struct task *task, struct th_err *err)
+static int enable_controllers(struct cgtree *t, const struct task *task,
+	const struct cglimits *group_limits, struct th_err *err)
 {
-	unsigned need =
-		cglimits_controllers(&task->limits) | cglimits_controllers(&task->group_limits);
+	unsigned need = cglimits_controllers(&task->limits) | cglimits_controllers(group_limits);
 	unsigned have = 0, enabled = 0, missing = 0;
 	unsigned like = CGROUP_CPU | CGROUP_MEMORY | CGROUP_PIDS | CGROUP_IO;
 	_cleanup_free_ char *where = NULL, *path = NULL;
@@ -243,7 +243,8 @@ static int enable_controllers(struct cgtree *t, const struct task *task, struct 
 	return 0;
 }
 
-int cgtree_make_task(struct cgtree *t, const struct task *task, struct th_err *err)
+int cgtree_make_task(struct cgtree *t, const struct task *task, const struct cglimits *group_limits,
+	struct th_err *err)
 {
 	_cleanup_free_ char *mark = NULL;
 	bool made = false;
@@ -265,9 +266,9 @@ int cgtree_make_task(struct cgtree *t, const struct task *task, struct th_err *e
 	fd_close(t->group_fd);
 	t->group_fd = r;
 
-	r = enable_controllers(t, task, err);
+	r = enable_controllers(t, task, group_limits, err);
 	if (r == 0 && made)
-		r = cglimits_apply(t->group_fd, &task->group_limits, "group-limits", err);
+		r = cglimits_apply(t->group_fd, group_limits, "group-limits", err);
 	if (r < 0)
 		return r;
 

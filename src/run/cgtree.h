@@ -52,10 +52,11 @@ int cgtree_open(struct cgtree *t, enum cgroup_mode mode, const char *parent, con
 int cgtree_plan(struct cgtree *t, enum cgroup_mode mode, const char *parent, struct th_err *err);
 void cgtree_done(struct cgtree *t);
 
-/* Lock held. Makes or joins the group's cgroup (limits are applied when it is made), then the
- * task's, anew: one left by a dead run is killed and removed first. -EEXIST: another's cgroup,
+/* Lock held. Makes or joins the group's cgroup (`group_limits` are applied when it is made), then
+ * the task's, anew: one left by a dead run is killed and removed first. -EEXIST: another's cgroup,
  * EXIT_BUSY, named. */
-int cgtree_make_task(struct cgtree *t, const struct task *task, struct th_err *err);
+int cgtree_make_task(struct cgtree *t, const struct task *task, const struct cglimits *group_limits,
+	struct th_err *err);
 
 /* Opens what exists, for clean-up: group_fd and task_fd stay -1 where there is nothing. A cgroup of
  * another's is -EEXIST (EXIT_BUSY). */

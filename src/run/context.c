@@ -47,6 +47,7 @@ int context_init(struct context *c, const struct layout *layout,
 		.log_fd = -1,
 		.lock_fd = -1,
 		.cg = CGTREE_INIT,
+		.group_limits = CGLIMITS_INIT,
 		.hooks = HOOK_SESSION_INIT,
 		.tree = PROCTREE_INIT};
 	c->loop = loop_new();
@@ -177,6 +178,7 @@ void context_done(struct context *c)
 	log_set_sink(NULL, NULL);
 	logfile_close(c->taskhook_log);
 	cgtree_done(&c->cg);
+	cglimits_done(&c->group_limits);
 	cred_done(&c->cred);
 	live_free(c->live);
 	record_done(&c->record);

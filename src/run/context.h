@@ -53,7 +53,8 @@ struct context {
 	struct record record;
 	bool has_record;
 	struct cgtree cg;
-	struct cred cred; /* of the task */
+	struct cglimits group_limits; /* what the group was deployed with */
+	struct cred cred;	      /* of the task */
 	bool switch_user;
 	struct hooklog *hooklog;
 	struct logfile *taskhook_log;

@@ -130,6 +130,18 @@ static int compare_limits(struct context *c, const json_t *state, struct th_err 
 	return r;
 }
 
+/* The group's cgroup comes and goes with its tasks: whoever makes it anew, be it a task that sets
+ * no limits for the group, sets those that the first start decided. */
+static int take_limits(struct context *c, const json_t *state, struct th_err *err)
+{
+	int r = compare_limits(c, state, err);
+
+	if (r < 0)
+		return r;
+	cglimits_done(&c->group_limits);
+	return task_group_limits_from_json(state, &c->group_limits, err);
+}
+
 static int run_deploy(
 	struct context *c, const char *attempt, struct point_result *ret, struct th_err *err)
 {
@@ -184,7 +196,7 @@ static int decide(struct context *c, const char *waited_for, struct th_err *err)
 	if (read_state(c, &state) < 0)
 		return 1;
 	if (state_is(state, "deployed"))
-		r = compare_limits(c, state, err);
+		r = take_limits(c, state, err);
 	else if (state_is(state, "failed") && waited_for &&
 		 strcmp(waited_for, text_of(state, "attempt")) == 0)
 		r = err_set(err, (int)json_integer_value(json_object_get(state, "status")), EIO,
@@ -229,7 +241,7 @@ int deploy_group_once(
 			state_is(state, "deployed") &&
 			faccessat(c->group_fd, "shared/local", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 
-		r = deployed ? compare_limits(c, state, err) : 0;
+		r = deployed ? take_limits(c, state, err) : 0;
 		json_decref(state);
 		if (deployed)
 			return r;
@@ -270,6 +282,10 @@ int deploy_group_once(
 		*ret_waited = true;
 		if (r == 0)
 			r = run_deploy(c, attempt, ret, err);
+		if (r == 0 && read_state(c, &state) == 0) {
+			r = take_limits(c, state, err);
+			json_decref(state);
+		}
 	}
 	/* While it is held: nobody finds a lock without its file being this one. */
 	(void)unlinkat(c->run_group_fd, LOCK_NAME, 0);

@@ -20,7 +20,7 @@ static int make_cgroups(struct context *c, enum hook_point point, struct th_err 
 	(void)point;
 	if (!c->cg.on) {
 		if (cglimits_controllers(&c->task->limits) ||
-			cglimits_controllers(&c->task->group_limits))
+			cglimits_controllers(&c->group_limits))
 			return err_set(err, EXIT_UNAVAILABLE, ENOTSUP,
 				"limits are set, but there is no cgroup to enforce them: %s",
 				c->cg.warning ? c->cg.warning : "[cgroup] mode is 'off'");
@@ -37,7 +37,7 @@ static int make_cgroups(struct context *c, enum hook_point point, struct th_err 
 	lock = context_lock_group(c, err);
 	if (lock < 0)
 		return lock;
-	return cgtree_make_task(&c->cg, c->task, err);
+	return cgtree_make_task(&c->cg, c->task, &c->group_limits, err);
 }
 
 static int remove_cgroups(struct context *c, enum hook_point point, struct th_err *err)

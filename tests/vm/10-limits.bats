@@ -122,3 +122,15 @@ teardown() { tasks_teardown; }
 	[ "$(peak 20-large)" -gt 40000000 ]
 	[ -z "$(peak 30-small)" ] || [ "$(peak 30-small)" -lt 20000000 ]
 }
+
+@test "the limits of a group hold until it is cleaned up, also for a task that sets none" {
+	run -0 th run -g "$group" -i first --set group-limits.pids=99 -- cat "$cg/pids.max"
+	[ "$output" = 99 ]
+	run -0 th run -g "$group" -i second -- cat "$cg/pids.max"
+	[ "$output" = 99 ]
+	run -78 th run -g "$group" -i third --set group-limits.pids=98 -- true
+	[[ $output == *98*99* ]]
+	run -0 th cleanup "$group"
+	run -0 th run -g "$group" -i first -- cat "$cg/pids.max"
+	[ "$output" = max ]
+}
