@@ -235,7 +235,7 @@ teardown() { tasks_teardown; }
 @test "result: also of a start that was refused, without what hooks handed on, and into what is no file" {
 	hook pre-start/10-hand 'printf "[env]\nTOKEN = s3cret\n[state]\nlease = s3cret\n" >"$HOOK_RESULT"'
 	run -0 th run -g "$group" -i t --result="$root/r" -- true
-	! grep -q s3cret "$root/r"
+	run ! grep -q s3cret "$root/r"
 	start -i busy -- sh -c 'echo up; sleep 60'
 	wait_for grep -q up "$root/out"
 	run -75 th run -g "$group" -i busy --result="$root/busy" -- true
