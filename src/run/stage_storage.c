@@ -109,15 +109,13 @@ static int make_link(struct context *c, struct th_err *err)
 
 static int prepare_task(struct context *c, enum hook_point point, struct th_err *err)
 {
-	_cleanup_close_ int fd = -1, lock = -1;
+	_cleanup_close_ int fd = -1;
 
 	(void)point;
 	fd = open_shared(c, err);
 	if (fd < 0)
 		return fd;
-	lock = context_lock_group(c, err);
-	if (lock < 0)
-		return lock;
+	/* No lock: the owner only ever changes to root from here on, whoever does it. */
 	if (set_shared_owner(c, fd, false, err) < 0)
 		return -EIO;
 	return make_link(c, err);
