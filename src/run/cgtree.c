@@ -450,7 +450,8 @@ static void remove_spare_hook(struct cgtree *t)
  */
 static int open_hooks(struct cgtree *t, bool make)
 {
-	bool in_group = t->group_fd >= 0;
+	bool in_group = t->group_fd >= 0, made = false;
+	unsigned missing = 0;
 	int r;
 
 	if (t->hooks_fd >= 0 && t->hooks_in_group == in_group)
@@ -459,7 +460,7 @@ static int open_hooks(struct cgtree *t, bool make)
 	t->hooks_fd = fd_close(t->hooks_fd);
 	if (make) {
 		r = cgroup_make(
-			in_group ? t->group_fd : t->parent_fd, HOOKS_NAME, t->mark, NULL, NULL);
+			in_group ? t->group_fd : t->parent_fd, HOOKS_NAME, t->mark, &made, NULL);
 		/* PARENT/_hooks may be another state directory's: it is only a folder, and its
 		 * entries bear marks of their own. */
 		if (r == -EEXIST)
@@ -469,6 +470,9 @@ static int open_hooks(struct cgtree *t, bool make)
 	}
 	if (r < 0)
 		return r;
+	/* For what the record of a hook tells; a host that cannot has hooks all the same. */
+	if (made)
+		(void)cgroup_enable(r, "", CGROUP_MEMORY, true, &missing, NULL);
 	t->hooks_fd = r;
 	t->hooks_in_group = in_group;
 	return 0;
