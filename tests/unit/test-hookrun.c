@@ -375,7 +375,7 @@ static void check_timeouts(void)
 	/* The main process obeys, a child needs a moment of the time that kill-after grants. */
 	prepare(&a, script("(trap 'sleep 0.2; echo saved; exit 0' TERM; echo up; "
 			   "while :; do sleep 0.05; done) & exec sleep 30"));
-	a.hook->settings.timeout = 300 * USEC_PER_MSEC;
+	a.hook->settings.timeout = 1500 * USEC_PER_MSEC;
 	a.hook->settings.kill_after = 5 * USEC_PER_SEC;
 	run(&a);
 	ok(a.r.timed_out && !a.r.killed, "all of the tree may end politely");
