@@ -517,7 +517,8 @@ static int find_disk(const struct setting *s, const char *name, struct io_max *r
 		r = file_read_at(AT_FDCWD, disk, 0, 64, &text, NULL);
 		if (r < 0)
 			return refuse_device(s, name, "is a partition of an unknown disk", r);
-		if (sscanf(text, "%u:%u", &major, &minor) != 2)
+		text[strcspn(text, "\n")] = '\0';
+		if (parse_device(text, &major, &minor) < 0)
 			return refuse_device(
 				s, name, "is a partition of an unknown disk", -EBADMSG);
 	}

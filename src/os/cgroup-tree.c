@@ -512,7 +512,7 @@ static int remove_below(int top, usec_t deadline)
 		_cleanup_free_ char *name = NULL;
 		_cleanup_close_ int next = -1;
 		bool descend = false;
-		const char *child;
+		const char *child = NULL;
 
 		while ((r = next_child(d, &child)) > 0) {
 			if (unlinkat(dirfd(d), child, AT_REMOVEDIR) == 0 || errno == ENOENT)

@@ -110,7 +110,7 @@ int plan_print(const struct layout *layout, const struct task *task,
 	const struct supervisor_options *options, FILE *out, struct th_err *err)
 {
 	struct context c;
-	struct plan_budget budget;
+	struct plan_budget budget = {0};
 	char start[CLOCK_SPAN_MAX], stop[CLOCK_SPAN_MAX];
 	int r = context_init(&c, layout, options, err);
 

@@ -15,6 +15,7 @@
 #include "run/states.h"
 #include "run/taskdir.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -217,6 +218,7 @@ int resume_task(const struct layout *layout, const char *group, const char *id,
 	} else if (r == 0) {
 		size_t before = c.record.warnings.n;
 
+		assert(task); /* read_task() has made it */
 		c.task = task;
 		r = finish_locked(&c, err);
 		if (ret_warnings)

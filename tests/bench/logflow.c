@@ -207,7 +207,7 @@ static double median(double *v, int n)
 
 int main(int argc, char **argv)
 {
-	struct command commands[COMMANDS_MAX];
+	static struct command commands[COMMANDS_MAX];
 	int n = 0, rounds;
 	ssize_t len;
 

@@ -83,9 +83,9 @@ static double median(double *v, int n)
 
 int main(int argc, char **argv)
 {
-	struct command commands[COMMANDS_MAX];
+	static struct command commands[COMMANDS_MAX];
 	posix_spawn_file_actions_t quiet;
-	int n = 0, rounds = argc > 1 ? atoi(argv[1]) : 0;
+	int n = 0, rounds = argc > 1 ? (int)strtol(argv[1], NULL, 10) : 0;
 
 	for (int i = 2; i < argc; i++) {
 		if (strcmp(argv[i], "::") != 0)
