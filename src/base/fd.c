@@ -63,6 +63,21 @@ int fd_pipe(int ret[2], int flags)
 	return pipe2(ret, O_CLOEXEC | flags) < 0 ? -errno : 0;
 }
 
+int fd_opendir(int dirfd, DIR **ret)
+{
+	_cleanup_close_ int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d;
+
+	if (fd < 0)
+		return -errno;
+	d = fdopendir(fd);
+	if (!d)
+		return -errno;
+	(void)TAKE_FD(fd); /* the stream's */
+	*ret = d;
+	return 0;
+}
+
 int fd_pipe_enlarge(int fd, int want)
 {
 	int now = fcntl(fd, F_GETPIPE_SZ);

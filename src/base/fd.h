@@ -5,6 +5,7 @@
 
 #include "base/macro.h"
 
+#include <dirent.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
@@ -27,6 +28,10 @@ ssize_t fd_read_full(int fd, void *p, size_t n);
 
 /* pipe2(2) with O_CLOEXEC; ret[0] reads, ret[1] writes. `flags` as O_NONBLOCK. 0 or -errno. */
 int fd_pipe(int ret[2], int flags);
+
+/* A stream over the held directory, with a descriptor and a position of its own; closed by
+ * closedir(3). 0 or -errno. */
+int fd_opendir(int dirfd, DIR **ret);
 
 /* Enlarges a pipe to `want` bytes, halving until the kernel allows it (pipe-user-pages-soft, see
  * pipe(7)); returns the size it has. */

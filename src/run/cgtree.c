@@ -352,20 +352,13 @@ int cgtree_open_task(struct cgtree *t, const char *group, const char *id, struct
  * holds. */
 static int has_other_child(int fd, const char *but)
 {
-	int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = NULL;
 	struct dirent *e;
-	DIR *d;
 	int found = 0;
+	int r = fd_opendir(fd, &d);
 
-	if (copy < 0)
-		return -errno;
-	d = fdopendir(copy);
-	if (!d) {
-		int saved = errno;
-
-		fd_close(copy);
-		return -saved;
-	}
+	if (r < 0)
+		return r;
 	while (!found && (e = readdir(d)))
 		found = e->d_type == DT_DIR && e->d_name[0] != '.' && strcmp(e->d_name, but) != 0;
 	closedir(d);
@@ -546,24 +539,16 @@ void cgtree_hook_drop(struct cgtree *t)
 static int kill_hooks_in(
 	struct cgtree *t, int hooks_fd, const char *prefix, const char *hook_name, usec_t deadline)
 {
-	int copy = openat(hooks_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = NULL;
 	struct dirent *e;
-	DIR *d;
 	int result = 0;
+	int r = fd_opendir(hooks_fd, &d);
 
-	if (copy < 0)
-		return -errno;
-	d = fdopendir(copy);
-	if (!d) {
-		int saved = errno;
-
-		fd_close(copy);
-		return -saved;
-	}
+	if (r < 0)
+		return r;
 	while ((e = readdir(d))) {
 		_cleanup_close_ int fd = -1;
 		_cleanup_free_ char *note = NULL;
-		int r;
 
 		if (e->d_type != DT_DIR || !str_starts_with(e->d_name, prefix))
 			continue;

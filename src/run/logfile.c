@@ -161,17 +161,11 @@ static enum slot slot_of_entry(int dirfd, const struct dirent *e)
 /* Fills slots[0..max_files-1] and removes what has a higher number. */
 static int read_slots(struct logfile *f, enum slot *slots)
 {
-	_cleanup_close_ int fd = -1;
 	DIR *dir;
-	int r;
+	int r = fd_opendir(f->dirfd, &dir);
 
-	fd = openat(f->dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	dir = fdopendir(fd);
-	if (!dir)
-		return -errno;
-	fd = -1; /* the stream's */
+	if (r < 0)
+		return r;
 	for (;;) {
 		const struct dirent *e;
 		int index;

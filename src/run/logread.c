@@ -40,18 +40,13 @@ static int compare_indexes(const void *a, const void *b)
 
 static int list_indexes(int dirfd, const char *name, int **ret, size_t *ret_n)
 {
-	_cleanup_close_ int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	_cleanup_free_ int *v = NULL;
 	size_t n = 0, cap = 0;
 	DIR *dir;
-	int r;
+	int r = fd_opendir(dirfd, &dir);
 
-	if (fd < 0)
-		return -errno;
-	dir = fdopendir(fd);
-	if (!dir)
-		return -errno;
-	fd = -1; /* the stream's */
+	if (r < 0)
+		return r;
 	for (;;) {
 		const struct dirent *e;
 		int index;
