@@ -507,6 +507,11 @@ uint64_t logpump_dropped(const struct logpump *p)
 	return p->file ? logfile_dropped(p->file) : 0;
 }
 
+const void *logpump_buffer(const struct logpump *p)
+{
+	return p->buf;
+}
+
 struct logpump *logpump_free(struct logpump *p)
 {
 	if (!p)

@@ -70,6 +70,9 @@ void logpump_finish(struct logpump *p, usec_t deadline);
 /* Bytes that the file did not take. */
 uint64_t logpump_dropped(const struct logpump *p);
 
+/* Where the buffer is, NULL while there is none: for tests, which look whether it is mapped. */
+const void *logpump_buffer(const struct logpump *p);
+
 /* NULL is fine; returns NULL. What was read is written to the file; the copy gets what it takes
  * at once. */
 struct logpump *logpump_free(struct logpump *p);
