@@ -14,6 +14,7 @@ unit_tests = \
 	tests/unit/test-lockfile \
 	tests/unit/test-path \
 	tests/unit/test-rmtree \
+	tests/unit/test-treelink \
 	tests/unit/test-logruns \
 	tests/unit/test-cred \
 	tests/unit/test-loop \
