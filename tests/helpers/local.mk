@@ -7,4 +7,6 @@ test_helpers = \
 	tests/helpers/fill-pipe \
 	tests/helpers/fork-bomb \
 	tests/helpers/ignore-term \
+	tests/helpers/mkarchive \
+	tests/helpers/rude-server \
 	tests/helpers/show-self
