@@ -243,8 +243,28 @@ static int enable_controllers(struct cgtree *t, const struct task *task,
 	return 0;
 }
 
+static void note_cgroups(struct live *live, enum live_cgroups what)
+{
+	if (!live)
+		return;
+	live_begin(live)->cgroup_begun = (uint8_t)what;
+	live_end(live);
+}
+
+static int make_noted(struct cgtree *t, int parent_fd, const char *name, struct live *live,
+	enum live_cgroups what, bool *ret_made, char **ret_mark)
+{
+	int r;
+
+	if (faccessat(parent_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+		note_cgroups(live, what);
+	r = cgroup_make(parent_fd, name, t->mark, ret_made, ret_mark);
+	note_cgroups(live, LIVE_CGROUPS_BEGUN);
+	return r;
+}
+
 int cgtree_make_task(struct cgtree *t, const struct task *task, const struct cglimits *group_limits,
-	struct th_err *err)
+	struct live *live, struct th_err *err)
 {
 	_cleanup_free_ char *mark = NULL;
 	bool made = false;
@@ -256,7 +276,8 @@ int cgtree_make_task(struct cgtree *t, const struct task *task, const struct cgl
 			if (r < 0)
 				break;
 		}
-		r = cgroup_make(t->parent_fd, task->group, t->mark, &made, &mark);
+		r = make_noted(t, t->parent_fd, task->group, live, LIVE_CGROUPS_MAKING_GROUP, &made,
+			&mark);
 	}
 	if (r == -EEXIST)
 		return refuse_foreign(t, task->group, NULL, mark, err);
@@ -275,7 +296,8 @@ int cgtree_make_task(struct cgtree *t, const struct task *task, const struct cgl
 	for (int i = 0; i < 2; i++) {
 		usec_t deadline;
 
-		r = cgroup_make(t->group_fd, task->id, t->mark, &made, &mark);
+		r = make_noted(
+			t, t->group_fd, task->id, live, LIVE_CGROUPS_MAKING_TASK, &made, &mark);
 		if (r < 0 || made)
 			break;
 		/* Ours, but from a run that is over: nothing of it may get into this one's account.
@@ -315,6 +337,28 @@ static int open_ours(const struct cgtree *t, int parent_fd, const char *name)
 	if (r < 0 || strcmp(mark, t->mark) != 0)
 		return -EEXIST;
 	return TAKE_FD(fd);
+}
+
+/* rmdir decides whether it is empty. */
+static bool remove_unmarked(int parent_fd, const char *name)
+{
+	_cleanup_close_ int fd = cgroup_open(parent_fd, name);
+	_cleanup_free_ char *mark = NULL;
+
+	return fd >= 0 && cgroup_get_mark(fd, &mark) == -ENODATA &&
+	       unlinkat(parent_fd, name, AT_REMOVEDIR) == 0;
+}
+
+bool cgtree_remove_unmarked(struct cgtree *t, const char *group, const char *id)
+{
+	_cleanup_close_ int fd = -1;
+
+	if (!t->on)
+		return false;
+	if (!id)
+		return remove_unmarked(t->parent_fd, group);
+	fd = open_ours(t, t->parent_fd, group);
+	return fd >= 0 && remove_unmarked(fd, id);
 }
 
 int cgtree_open_task(struct cgtree *t, const char *group, const char *id, struct th_err *err)
@@ -555,6 +599,9 @@ static int kill_hooks_in(
 		if (t->spare_hook_name && strcmp(e->d_name, t->spare_hook_name) == 0)
 			continue;
 		fd = open_ours(t, hooks_fd, e->d_name);
+		/* No name but a hook's is like that: its maker was killed before the mark. */
+		if (fd == -EEXIST)
+			(void)remove_unmarked(hooks_fd, e->d_name);
 		if (fd < 0)
 			continue;
 		if (hook_name) {

@@ -17,6 +17,7 @@
 
 #include "base/error.h"
 #include "model/task.h"
+#include "run/live.h"
 
 #include <stdbool.h>
 
@@ -53,10 +54,13 @@ int cgtree_plan(struct cgtree *t, enum cgroup_mode mode, const char *parent, str
 void cgtree_done(struct cgtree *t);
 
 /* Lock held. Makes or joins the group's cgroup (`group_limits` are applied when it is made), then
- * the task's, anew: one left by a dead run is killed and removed first. -EEXIST: another's cgroup,
- * EXIT_BUSY, named. */
+ * the task's, anew: one left by a dead run is killed and removed first. What is about to be made is
+ * noted in `live` (NULL: nowhere). -EEXIST: another's cgroup, EXIT_BUSY, named. */
 int cgtree_make_task(struct cgtree *t, const struct task *task, const struct cglimits *group_limits,
-	struct th_err *err);
+	struct live *live, struct th_err *err);
+/* Lock held. Removes the group's cgroup, with `id` the task's, where it is empty and bears no mark:
+ * for what somebody noted who was killed before he could mark it. True where it was removed. */
+bool cgtree_remove_unmarked(struct cgtree *t, const char *group, const char *id);
 
 /* Opens what exists, for clean-up: group_fd and task_fd stay -1 where there is nothing. A cgroup of
  * another's is -EEXIST (EXIT_BUSY). */

@@ -107,7 +107,7 @@ int context_begin_live(struct context *c, const struct live_state *owed, struct 
 
 	if (owed) {
 		l.main_pid = owed->main_pid;
-		l.cgroup_begun = owed->cgroup_begun;
+		l.cgroup_begun = owed->cgroup_begun ? LIVE_CGROUPS_BEGUN : LIVE_CGROUPS_NONE;
 		l.pre_start_begun = owed->pre_start_begun;
 		l.post_exit_done = owed->post_exit_done;
 		l.post_stop_begun = owed->post_stop_begun;

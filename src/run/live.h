@@ -20,6 +20,16 @@
 
 #define LIVE_VERSION 1
 
+/* How far the making of cgroups has come. What is being made is noted only where nothing of that
+ * name was there, so that an empty one without a mark, which a SIGKILL has left, is known as ours.
+ */
+enum live_cgroups {
+	LIVE_CGROUPS_NONE,
+	LIVE_CGROUPS_BEGUN,
+	LIVE_CGROUPS_MAKING_GROUP,
+	LIVE_CGROUPS_MAKING_TASK,
+};
+
 struct live_state {
 	char boot_id[40];
 	int32_t supervisor_pid;
@@ -33,8 +43,8 @@ struct live_state {
 	uint32_t run_number, restart_count;
 	/* What is owed, noted before it is done. */
 	uint8_t deploy_begun;
-	uint8_t dirs_begun; /* task directory */
-	uint8_t cgroup_begun;
+	uint8_t dirs_begun;	 /* task directory */
+	uint8_t cgroup_begun;	 /* enum live_cgroups */
 	uint8_t pre_start_begun; /* then all post-stop hooks are owed */
 	uint8_t post_exit_done;
 	uint8_t post_stop_begun;

@@ -30,13 +30,30 @@ static int stay_stuck(struct context *c)
 	return -EBUSY;
 }
 
+/* What it had made and was killed before it could mark. */
+static int remove_unmarked(struct context *c, const struct live_state *l, struct th_err *err)
+{
+	bool group = l->cgroup_begun == LIVE_CGROUPS_MAKING_GROUP;
+	_cleanup_close_ int lock = -1;
+
+	if (!group && l->cgroup_begun != LIVE_CGROUPS_MAKING_TASK)
+		return 0;
+	lock = context_lock_group(c, err);
+	if (lock < 0)
+		return lock;
+	(void)cgtree_remove_unmarked(&c->cg, c->task->group, group ? NULL : c->task->id);
+	return 0;
+}
+
 /* Ends the processes of a task whose supervisor is gone. -EBUSY without err: some cannot be killed,
  * a warning has named them. */
 static int kill_left(struct context *c, const struct live_state *l, struct th_err *err)
 {
 	usec_t deadline = usec_add(clock_monotonic_usec(), 10 * USEC_PER_SEC);
-	int r = cgtree_open_task(&c->cg, c->task->group, c->task->id, err);
+	int r = remove_unmarked(c, l, err);
 
+	if (r == 0)
+		r = cgtree_open_task(&c->cg, c->task->group, c->task->id, err);
 	if (r < 0)
 		return r;
 	/* Seen through the same eyes as a task of our own. */

@@ -5,17 +5,46 @@
 #include "base/alloc.h"
 #include "base/fd.h"
 #include "os/cgroup.h"
+#include "os/proc.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 
 /* How long processes that were killed may take to leave their cgroup before it is reported as busy.
  */
 #define REMOVE_WAIT (10 * USEC_PER_SEC)
 
+/* With the group's lock, so nobody is about to mark it: did a supervisor that was killed note that
+ * it was making the group's cgroup, and is it still as it was then? */
+static bool remove_unmarked_group(struct context *c)
+{
+	bool noted = false;
+	struct dirent *e;
+	DIR *d = NULL;
+
+	if (fd_opendir(c->run_group_fd, &d) < 0)
+		return false;
+	while (!noted && (e = readdir(d))) {
+		_cleanup_close_ int fd = openat(
+			dirfd(d), e->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+		_cleanup_free_ char *path = cgtree_path(&c->cg, c->task->group, e->d_name);
+		struct live_state l;
+
+		noted = fd >= 0 && live_read(fd, &l) == 0 &&
+			l.cgroup_begun == LIVE_CGROUPS_MAKING_GROUP &&
+			strcmp(l.boot_id, proc_boot_id()) == 0 && strcmp(l.cgroup, path) == 0;
+	}
+	closedir(d);
+	return noted && cgtree_remove_unmarked(&c->cg, c->task->group, NULL);
+}
+
 static int make_cgroups(struct context *c, enum hook_point point, struct th_err *err)
 {
+	struct th_err why = TH_ERR_INIT;
 	_cleanup_close_ int lock = -1;
+	int r;
 
 	(void)point;
 	if (!c->cg.on) {
@@ -31,13 +60,20 @@ static int make_cgroups(struct context *c, enum hook_point point, struct th_err 
 		struct live_state *l = live_begin(c->live);
 
 		(void)snprintf(l->cgroup, sizeof(l->cgroup), "%s", path);
-		l->cgroup_begun = 1;
+		l->cgroup_begun = LIVE_CGROUPS_BEGUN;
 		live_end(c->live);
 	}
 	lock = context_lock_group(c, err);
 	if (lock < 0)
 		return lock;
-	return cgtree_make_task(&c->cg, c->task, &c->group_limits, err);
+	r = cgtree_make_task(&c->cg, c->task, &c->group_limits, c->live, &why);
+	if (r == -EEXIST && remove_unmarked_group(c)) {
+		err_clear(&why);
+		r = cgtree_make_task(&c->cg, c->task, &c->group_limits, c->live, &why);
+	}
+	if (r < 0)
+		*err = why;
+	return r;
 }
 
 static int remove_cgroups(struct context *c, enum hook_point point, struct th_err *err)

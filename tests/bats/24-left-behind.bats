@@ -143,3 +143,73 @@ killed()
 	[ ! -e "$runtime/$group/lost" ]
 	[ -e "$state/tasks/$group/new" ]
 }
+
+# killed_at WHEN SYSCALL N ARG...: `taskhook run ARG...`, killed there
+killed_at()
+{
+	local when=$1 call=$2 n=$3
+	shift 3
+	run -137 "$TASKHOOK_HELPERS_DIR/die-at" "$when" "$call" "$n" "$TASKHOOK_PROGRAM" --root "$root" --config "$root/conf" \
+		run -g "$group" "$@"
+}
+
+# A parent of the test's own, kept in being by a task of another group: what is made below it is made by the test.
+own_parent()
+{
+	needs_root "cgroups are needed"
+	[ -n "$cgroups" ] || skip "no cgroup2 is mounted"
+	parent=$cgroups/p$group
+	printf '[cgroup]\nparent = %s\n' "p$group" >"$root/conf"
+	"$TASKHOOK_PROGRAM" --root "$root" --config "$root/conf" -q run -g "k$group" -i keep -- sh -c "echo up >'$root/kept'; sleep 60" \
+		</dev/null >/dev/null 2>&1 3>&- &
+	pids+=("$!")
+	wait_for test -s "$root/kept"
+}
+
+@test "killed between making a group's cgroup and marking it: clean-up removes it" {
+	own_parent
+	killed_at entry fsetxattr 1 -i t -- true
+	[ -d "$parent/$group" ]
+	run -0 th cleanup
+	[ ! -e "$parent/$group" ]
+	run -0 th run -g "$group" -i t -- true
+}
+
+@test "killed between making a group's cgroup and marking it: another task of the group removes it" {
+	own_parent
+	killed_at entry fsetxattr 1 -i t -- true
+	[ -d "$parent/$group" ]
+	run -0 th run -g "$group" -i other -- true
+	run -0 th run -g "$group" -i t -- true
+	[ ! -e "$parent/$group" ]
+}
+
+@test "killed between making a task's cgroup and marking it: clean-up removes it" {
+	own_parent
+	killed_at entry fsetxattr 2 -i t -- true
+	[ -d "$parent/$group/t" ]
+	run -0 th cleanup
+	[ ! -e "$parent/$group" ]
+	run -0 th run -g "$group" -i t -- true
+}
+
+@test "killed between making a hook's cgroup and marking it: clean-up removes it" {
+	own_parent
+	hook pre-start/10-one true
+	killed_at entry fsetxattr 4 -i t -- true
+	[ -d "$parent/$group/_hooks/t:0" ]
+	run -0 th cleanup
+	[ ! -e "$parent/$group" ]
+}
+
+@test "an empty cgroup that somebody else made is left alone, whatever an earlier start was about to make" {
+	own_parent
+	mkdir "$parent/$group"
+	run -75 th run -g "$group" -i t -- true
+	[[ $output == *"was not made by taskhook"* ]]
+	killed_at entry fgetxattr 1 -i u -- true
+	run th cleanup
+	[ -d "$parent/$group" ]
+	run -75 th run -g "$group" -i t -- true
+	rmdir "$parent/$group"
+}

@@ -3,6 +3,7 @@ test_helpers = \
 	tests/helpers/close-fds \
 	tests/helpers/log-pump \
 	tests/helpers/daemonize \
+	tests/helpers/die-at \
 	tests/helpers/end-by \
 	tests/helpers/fill-pipe \
 	tests/helpers/fork-bomb \
