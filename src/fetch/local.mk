@@ -5,7 +5,5 @@ th_fetch_SOURCES = \
 	src/fetch/event.h \
 	src/fetch/job.c \
 	src/fetch/job.h \
-	src/fetch/source.c \
-	src/fetch/source.h \
 	src/fetch/transfer.c \
 	src/fetch/transfer.h

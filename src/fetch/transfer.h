@@ -9,7 +9,7 @@
 
 #include "base/error.h"
 #include "fetch/job.h"
-#include "fetch/source.h"
+#include "conf/source.h"
 
 #include <stdbool.h>
 #include <stdint.h>

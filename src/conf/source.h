@@ -1,5 +1,5 @@
-#ifndef TH_FETCH_SOURCE_H
-#define TH_FETCH_SOURCE_H
+#ifndef TH_CONF_SOURCE_H
+#define TH_CONF_SOURCE_H
 
 /*
  * What a source means, as the users of go-getter write it. Pure: no network, no files.

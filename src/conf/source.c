@@ -1,6 +1,6 @@
 #include "config.h"
 
-#include "fetch/source.h"
+#include "conf/source.h"
 
 #include "base/alloc.h"
 
