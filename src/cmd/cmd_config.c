@@ -133,23 +133,53 @@ static void show_env(const struct show *s, const struct conf *c)
 	}
 }
 
-static void show_hooks(const struct show *s, const struct conf *c)
+/* Each header by its own name; what they hold is nobody's business. */
+static void show_headers(const struct show *s, const struct conf *c, const char *section)
 {
-	for (size_t i = 0; i < conf_hook_count(c); i++) {
-		_cleanup_free_ char *section = xasprintf("hook %s", conf_hook_name(c, i));
+	const struct strv *headers = conf_list(c, KEY_ARTIFACT_HEADER);
+	struct shown k = {
+		.section = section, .value = "***", .info = conf_key_info(KEY_ARTIFACT_HEADER)};
 
-		for (enum conf_key k = KEY_HOOK_SCHEDULE; k <= KEY_HOOK_RUN_IF; k++)
-			if (conf_is_set(conf_hook(c, i), k))
-				show_key(s, conf_hook(c, i), k, section);
+	k.origin = conf_origin(c, KEY_ARTIFACT_HEADER, &k.line);
+	for (size_t i = 0; i < headers->n; i++) {
+		_cleanup_free_ char *name = xasprintf(
+			CONF_HEADER_PREFIX "%.*s", (int)strcspn(headers->v[i], ":"), headers->v[i]);
+
+		k.name = name;
+		show_one(s, &k);
 	}
+}
+
+static void show_named(const struct show *s, const struct conf *c, enum conf_named kind)
+{
+	for (size_t i = 0; i < conf_named_count(c, kind); i++) {
+		const struct conf *named = conf_named(c, kind, i);
+		_cleanup_free_ char *section =
+			xasprintf("%s %s", conf_named_word(kind), conf_named_name(c, kind, i));
+
+		for (enum conf_key k = conf_named_first_key(kind); k <= conf_named_last_key(kind);
+			k++) {
+			if (k == KEY_ARTIFACT_HEADER)
+				show_headers(s, named, section);
+			else if (conf_is_set(named, k))
+				show_key(s, named, k, section);
+		}
+	}
+}
+
+static bool is_of_named(enum conf_key key)
+{
+	return conf_section_name(conf_key_info(key)->section, NULL) != NULL;
 }
 
 static void show_all(const struct show *s, const struct conf *c)
 {
-	for (enum conf_key k = 0; k < KEY_HOOK_SCHEDULE; k++)
-		show_key(s, c, k, conf_key_info(k)->section);
+	for (enum conf_key k = 0; k < CONF_KEY_COUNT; k++)
+		if (!is_of_named(k))
+			show_key(s, c, k, conf_key_info(k)->section);
 	show_env(s, c);
-	show_hooks(s, c);
+	show_named(s, c, CONF_NAMED_ARTIFACT);
+	show_named(s, c, CONF_NAMED_HOOK);
 }
 
 static int show_as_json(struct show *s, const struct conf *c)

@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/macro.h"
 #include "base/path.h"
+#include "conf/source.h"
 #include "conf/value.h"
 
 #include <assert.h>
@@ -18,11 +19,17 @@
 /* The longest part of a value that a message repeats. */
 #define SHOWN_MAX 60
 
+struct place {
+	unsigned line;
+	unsigned layer;
+};
+
 struct slot {
 	struct conf_value value;
 	const char *origin; /* owned by the conf on top */
 	unsigned line;
 	unsigned layer;
+	struct place *headers; /* one for each of value.list; CONF_HEADERS alone */
 };
 
 struct env_source {
@@ -32,13 +39,14 @@ struct env_source {
 	unsigned layer;
 };
 
-struct hook_section {
+struct named_section {
+	enum conf_named kind;
 	char *name;
 	struct conf *conf;
 };
 
 struct conf {
-	/* A [hook NAME] has room for the keys of [hook] alone. */
+	/* A named section has room for its own keys alone. */
 	enum conf_key first;
 	size_t n_slots;
 	struct slot *slots;
@@ -50,8 +58,8 @@ struct conf {
 	struct strv files;
 	struct strv env;
 	struct env_source *env_sources; /* one for each entry of env */
-	struct hook_section *hooks;
-	size_t n_hooks;
+	struct named_section *named;
+	size_t n_named;
 };
 
 static struct conf *conf_new_range(enum conf_key first, size_t n)
@@ -73,8 +81,10 @@ struct conf *conf_free(struct conf *c)
 {
 	if (!c)
 		return NULL;
-	for (size_t i = 0; i < c->n_slots; i++)
+	for (size_t i = 0; i < c->n_slots; i++) {
 		conf_value_done(&c->slots[i].value);
+		free(c->slots[i].headers);
+	}
 	free(c->slots);
 	for (size_t i = 0; i < c->env.n; i++) {
 		free(c->env_sources[i].name);
@@ -82,11 +92,11 @@ struct conf *conf_free(struct conf *c)
 	}
 	free(c->env_sources);
 	strv_done(&c->env);
-	for (size_t i = 0; i < c->n_hooks; i++) {
-		free(c->hooks[i].name);
-		conf_free(c->hooks[i].conf);
+	for (size_t i = 0; i < c->n_named; i++) {
+		free(c->named[i].name);
+		conf_free(c->named[i].conf);
 	}
-	free(c->hooks);
+	free(c->named);
 	strv_done(&c->files);
 	strv_done(&c->origins);
 	free(c);
@@ -163,33 +173,39 @@ static char *where_text(unsigned where)
 	return conf_join_words(words);
 }
 
-static struct conf *conf_add_hook(struct conf *c, const char *name)
+static struct conf *conf_add_named(struct conf *c, enum conf_named kind, const char *name)
 {
-	struct hook_section *h;
+	enum conf_key first = conf_named_first_key(kind), last = conf_named_last_key(kind);
+	struct named_section *n;
 
-	for (size_t i = 0; i < c->n_hooks; i++)
-		if (strcmp(c->hooks[i].name, name) == 0)
-			return c->hooks[i].conf;
-	c->hooks = xreallocarray(c->hooks, c->n_hooks + 1, sizeof(*c->hooks));
-	h = &c->hooks[c->n_hooks++];
-	h->name = xstrdup(name);
-	h->conf = conf_new_range(KEY_HOOK_SCHEDULE, CONF_KEY_COUNT - KEY_HOOK_SCHEDULE);
-	return h->conf;
+	for (size_t i = 0; i < c->n_named; i++)
+		if (c->named[i].kind == kind && strcmp(c->named[i].name, name) == 0)
+			return c->named[i].conf;
+	c->named = xreallocarray(c->named, c->n_named + 1, sizeof(*c->named));
+	n = &c->named[c->n_named++];
+	n->kind = kind;
+	n->name = xstrdup(name);
+	n->conf = conf_new_range(first, last - first + 1);
+	return n->conf;
 }
 
 static int layer_complain_section(
 	struct layer *l, const char *section, unsigned line, struct th_err *err)
 {
 	unsigned elsewhere = conf_section_where(section);
-	const char *hook = conf_section_hook_name(section);
+	enum conf_named kind = CONF_NAMED_COUNT;
+	const char *name = conf_section_name(section, &kind);
 	_cleanup_free_ char *shown = str_escape(section, SHOWN_MAX), *files = where_text(elsewhere);
 	_cleanup_free_ char *here = where_text(l->where);
+	_cleanup_free_ char *with_name =
+		name ? xasprintf("%s NAME", conf_named_word(kind)) : xstrdup("");
 	const char *nearest = NULL;
 
-	if (hook && !*hook && conf_section_is_known("hook NAME", l->where))
-		return layer_complain(
-			l, line, err, "[hook] needs the name of the hook here: write [hook NAME]");
-	if (hook && *hook && conf_section_is_known("hook", l->where))
+	if (name && !*name && conf_section_is_known(with_name, l->where))
+		return layer_complain(l, line, err,
+			"[%s] needs the name of the %s here: write [%s]", conf_named_word(kind),
+			conf_named_word(kind), with_name);
+	if (name && *name && kind == CONF_NAMED_HOOK && conf_section_is_known("hook", l->where))
 		return layer_complain(
 			l, line, err, "[%s]: this file is about one hook; write [hook]", shown);
 	if (elsewhere)
@@ -205,23 +221,23 @@ static int layer_complain_section(
 static int layer_begin_section(
 	struct layer *l, const char *section, unsigned line, struct th_err *err)
 {
-	const char *hook = conf_section_hook_name(section);
+	enum conf_named kind = CONF_NAMED_COUNT;
+	const char *name = conf_section_name(section, &kind);
 
 	l->section = NULL;
 	l->in_env = false;
 	if (!conf_section_is_known(section, l->where))
 		return layer_complain_section(l, section, line, err);
-	if (hook && *hook) {
-		if (!conf_name_is_valid(hook, INI_SECTION_MAX)) {
-			_cleanup_free_ char *shown = str_escape(hook, SHOWN_MAX);
+	if (name && *name) {
+		if (!conf_name_is_valid(name, INI_SECTION_MAX)) {
+			_cleanup_free_ char *shown = str_escape(name, SHOWN_MAX);
 
 			return layer_complain(l, line, err,
-				"'%s' is not the name of a hook (letters, digits, '.', '_' and "
-				"'-', "
+				"'%s' is not the name of %s (letters, digits, '.', '_' and '-', "
 				"neither '.' nor '-' first)",
-				shown);
+				shown, kind == CONF_NAMED_HOOK ? "a hook" : "an artifact");
 		}
-		l->section = conf_add_hook(l->conf, hook);
+		l->section = conf_add_named(l->conf, kind, name);
 		return 0;
 	}
 	l->in_env = strcmp(section, "env") == 0;
@@ -239,6 +255,11 @@ static const struct conf_key_info *find_elsewhere(const char *name, unsigned whe
 			return info;
 	}
 	return NULL;
+}
+
+static bool needs_name(const char *section, unsigned where)
+{
+	return conf_section_name(section, NULL) && where != CONF_IN_HOOK;
 }
 
 static int layer_complain_key(
@@ -259,10 +280,8 @@ static int layer_complain_key(
 	info = find_elsewhere(name, l->where);
 	if (info)
 		return layer_complain(l, line, err,
-			"unknown key '%s' in [%s]; '%s' belongs in [%s]", key, sect, key,
-			strcmp(info->section, "hook") == 0 && l->where != CONF_IN_HOOK
-				? "hook NAME"
-				: info->section);
+			"unknown key '%s' in [%s]; '%s' belongs in [%s%s]", key, sect, key,
+			info->section, needs_name(info->section, l->where) ? " NAME" : "");
 	nearest = conf_suggest_key(section, name, l->where);
 	if (nearest)
 		return layer_complain(l, line, err, "unknown key '%s' in [%s]; did you mean '%s'?",
@@ -306,6 +325,54 @@ static int layer_add_env(
 	return 0;
 }
 
+/* RFC 9110, 5.6.2 */
+static bool is_header_name(const char *s)
+{
+	static const char token[] = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
+				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+
+	return *s && s[strspn(s, token)] == '\0';
+}
+
+/* One of a family of keys: headers of one name replace each other, whatever their case is. */
+static int layer_set_header(struct layer *l, const struct conf_key_info *info, const char *name,
+	const char *text, unsigned line, struct th_err *err)
+{
+	struct slot *slot = conf_slot(l->section, info->id);
+	_cleanup_free_ char *why = NULL, *shown = str_escape(name, SHOWN_MAX);
+	struct conf_value checked = {.text = NULL};
+	struct strv *list = &slot->value.list;
+	size_t n = strlen(name), i = 0;
+
+	if (!is_header_name(name))
+		return layer_complain(l, line, err,
+			"'" CONF_HEADER_PREFIX "%s': not the name of a header", shown);
+	/* The value may be a secret: it is not repeated. */
+	if (conf_value_parse(info, text, l->dir, &checked, &why) < 0)
+		return layer_complain(l, line, err, CONF_HEADER_PREFIX "%s: %s", shown, why);
+	conf_value_done(&checked);
+	while (i < list->n && (strncasecmp(list->v[i], name, n) != 0 || list->v[i][n] != ':'))
+		i++;
+	if (i < list->n && slot->headers[i].layer == l->conf->layer && !l->may_repeat)
+		return layer_complain(l, line, err,
+			"repeated key '" CONF_HEADER_PREFIX "%s'; it stands in line %u already",
+			shown, slot->headers[i].line);
+	if (i == list->n) {
+		strv_addf(list, "%s: %s", name, text);
+		slot->headers = xreallocarray(slot->headers, list->n, sizeof(*slot->headers));
+	} else {
+		free(list->v[i]);
+		list->v[i] = xasprintf("%s: %s", name, text);
+	}
+	slot->headers[i] = (struct place){.line = line, .layer = l->conf->layer};
+	if (!slot->value.text)
+		slot->value.text = xstrdup("");
+	slot->origin = l->origin;
+	slot->line = line;
+	slot->layer = l->conf->layer;
+	return 0;
+}
+
 /* `label` is the key as a message names it. */
 static int layer_set_key(struct layer *l, const struct conf_key_info *info, const char *label,
 	const char *text, unsigned line, struct th_err *err)
@@ -319,7 +386,9 @@ static int layer_set_key(struct layer *l, const struct conf_key_info *info, cons
 		return layer_complain(l, line, err,
 			"repeated key '%s'; it stands in line %u already", label, slot->line);
 	if (conf_value_parse(info, text, l->dir, &fresh, &why) < 0) {
-		_cleanup_free_ char *shown = str_escape(text, SHOWN_MAX);
+		_cleanup_free_ char *redacted =
+			info->type == CONF_SOURCE ? source_redact(text) : NULL;
+		_cleanup_free_ char *shown = str_escape(redacted ? redacted : text, SHOWN_MAX);
 		_cleanup_free_ char *reason = str_escape(why, 0);
 
 		return layer_complain(l, line, err, "%s = %s: %s", label, shown, reason);
@@ -353,6 +422,9 @@ static int layer_take_item(void *arg, const struct ini_item *item, struct th_err
 	info = conf_key_find(item->section, item->key);
 	if (!info || (info->where & l->where) == 0)
 		return layer_complain_key(l, item->section, item->key, item->line, err);
+	if (info->type == CONF_HEADERS)
+		return layer_set_header(l, info, item->key + strlen(CONF_HEADER_PREFIX),
+			item->value, item->line, err);
 	return layer_set_key(l, info, item->key, item->value, item->line, err);
 }
 
@@ -497,19 +569,28 @@ int conf_set_text(struct conf *c, const char *dotted, const char *value, const c
 	if (!dot) {
 		info = find_elsewhere(dotted, CONF_IN_TASK);
 		if (info)
-			return layer_complain(&l, 0, err, "'%s': write it with its section, %s.%s",
-				label,
-				strcmp(info->section, "hook") == 0 ? "'hook NAME'" : info->section,
-				info->name);
+			return layer_complain(&l, 0, err,
+				"'%s': write it with its section, %s%s.%s", label, info->section,
+				conf_section_name(info->section, NULL) ? ".NAME" : "", info->name);
 		return layer_complain(&l, 0, err, "'%s': write SECTION.KEY=VALUE", label);
 	}
 	section = xstrndup(dotted, (size_t)(dot - dotted));
+	/* "artifact.app.source" needs no quotes in a shell. */
+	for (enum conf_named k = 0; k < CONF_NAMED_COUNT; k++) {
+		size_t n = strlen(conf_named_word(k));
+
+		if (strncmp(section, conf_named_word(k), n) == 0 && section[n] == '.')
+			section[n] = ' ';
+	}
 	rc = layer_begin_section(&l, section, 0, err);
 	if (rc < 0)
 		return rc;
 	info = conf_key_find(section, dot + 1);
 	if (!info || (info->where & l.where) == 0)
 		return layer_complain_key(&l, section, dot + 1, 0, err);
+	if (info->type == CONF_HEADERS)
+		return layer_set_header(
+			&l, info, dot + 1 + strlen(CONF_HEADER_PREFIX), value, 0, err);
 	return layer_set_key(&l, info, label, value, 0, err);
 }
 
@@ -647,21 +728,34 @@ const char *conf_env_origin(const struct conf *c, const char *name)
 	return NULL;
 }
 
-size_t conf_hook_count(const struct conf *c)
+size_t conf_named_count(const struct conf *c, enum conf_named kind)
 {
-	return c->n_hooks;
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->n_named; i++)
+		n += c->named[i].kind == kind;
+	return n;
 }
 
-const char *conf_hook_name(const struct conf *c, size_t i)
+static const struct named_section *nth_named(const struct conf *c, enum conf_named kind, size_t n)
 {
-	assert(i < c->n_hooks);
-	return c->hooks[i].name;
+	size_t i = 0;
+
+	for (;; i++) {
+		assert(i < c->n_named);
+		if (c->named[i].kind == kind && n-- == 0)
+			return &c->named[i];
+	}
 }
 
-const struct conf *conf_hook(const struct conf *c, size_t i)
+const char *conf_named_name(const struct conf *c, enum conf_named kind, size_t i)
 {
-	assert(i < c->n_hooks);
-	return c->hooks[i].conf;
+	return nth_named(c, kind, i)->name;
+}
+
+const struct conf *conf_named(const struct conf *c, enum conf_named kind, size_t i)
+{
+	return nth_named(c, kind, i)->conf;
 }
 
 const struct strv *conf_files(const struct conf *c)

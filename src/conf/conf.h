@@ -52,7 +52,8 @@ int conf_read_memory(struct conf *c, const char *data, size_t size, const char *
 int conf_read_main(struct conf *c, const char *path, bool must_exist, const char *dropin_dir,
 	ini_report_fn report, void *arg, struct th_err *err);
 
-/* One value from the command line, "section.key" ("env.NAME", "hook 10-net.timeout"); `origin` is
+/* One value from the command line, "section.key" ("env.NAME", "hook 10-net.timeout" or
+ * "hook.10-net.timeout"); `origin` is
  * what messages and `config show` name ("--set"). Calls in a row with the same origin are one
  * layer, in which a later value replaces, and a list adds. A CONF_NEAR_PATH is relative to the
  * current directory. 0, or -EINVAL with err->status EXIT_USAGE. */
@@ -72,8 +73,8 @@ usec_t conf_duration(const struct conf *c, enum conf_key key);
 int conf_signal(const struct conf *c, enum conf_key key);
 mode_t conf_mode(const struct conf *c, enum conf_key key);
 int conf_enum(const struct conf *c, enum conf_key key); /* index into words */
-const struct strv *conf_list(
-	const struct conf *c, enum conf_key key); /* LIST PATHS IO_MAX COMMAND; never NULL */
+const struct strv *conf_list(const struct conf *c,
+	enum conf_key key); /* LIST PATHS IO_MAX COMMAND HEADERS; never NULL */
 /* False where the limit is not set. */
 bool conf_rlimit(const struct conf *c, enum conf_key key, struct rlimit *ret);
 
@@ -86,17 +87,17 @@ const struct strv *conf_env(const struct conf *c);
 /* "FILE:LINE" of an environment name, NULL where it is not set. */
 const char *conf_env_origin(const struct conf *c, const char *name);
 
-/* Named sections, here [hook NAME], in order of first appearance. Each is a conf of its own whose
- * keys are those of the section; owned by c. */
-size_t conf_hook_count(const struct conf *c);
-const char *conf_hook_name(const struct conf *c, size_t i);
-const struct conf *conf_hook(const struct conf *c, size_t i);
+/* Named sections, [artifact NAME] and [hook NAME], in order of first appearance. Each is a conf of
+ * its own whose keys are those of the section; owned by c. */
+size_t conf_named_count(const struct conf *c, enum conf_named kind);
+const char *conf_named_name(const struct conf *c, enum conf_named kind, size_t i);
+const struct conf *conf_named(const struct conf *c, enum conf_named kind, size_t i);
 
 /* Every file read so far, in order (for `config show`, `config check`). */
 const struct strv *conf_files(const struct conf *c);
 
-/* Text for `config show`: "10M", lists joined with blanks (io-max with ", "). NULL: unset. The
- * caller frees it. */
+/* Text for `config show`: "10M", lists joined with blanks (io-max with ", "), without what is
+ * secret. NULL: unset. The caller frees it. */
 char *conf_format(const struct conf *c, enum conf_key key);
 
 #endif

@@ -23,6 +23,11 @@
 #define HOOK_TIME_MIN USEC_PER_MSEC
 #define HOOK_TIME_MAX USEC_PER_DAY
 
+/* Nor any of a fetch: whoever sends without end is cut off. */
+#define FETCH_TIME_MIN USEC_PER_MSEC
+#define FETCH_TIME_MAX (30 * USEC_PER_DAY)
+#define FETCH_SIZE_MAX (KIB << 50)
+
 static const char *const words_auto[] = {"auto", NULL};
 static const char *const words_cgroup_mode[] = {"auto", "required", "off", NULL};
 static const char *const words_task_stdin[] = {"auto", "null", NULL};
@@ -31,6 +36,8 @@ static const char *const words_supervisor[] = {"end", NULL};
 static const char *const words_log_to[] = {"files", "none", NULL};
 static const char *const words_on_failure[] = {"fail", "warn", "ignore", "stop", NULL};
 static const char *const words_hook_stdin[] = {"null", "record", NULL};
+static const char *const words_landlock[] = {"auto", "required", "off", NULL};
+static const char *const words_artifact_mode[] = {"any", "file", "dir", NULL};
 static const char *const words_run_if[] = {"always", "success", "failure", NULL};
 
 /* clang-format off */
@@ -171,6 +178,72 @@ static const struct conf_key_info keys[] = {
 	ROW(KEY_LOGS_MAX_FILES, "logs", "max-files", CONF_UINT, 1, 1000, "10", NULL, IN_TASKS,
 		"number of files of one log, the active one included"),
 
+	ROW(KEY_FETCH_USER, "fetch", "user", CONF_USER, 0, 0, "auto", NULL, IN_MAIN,
+		"user that fetches artifacts; auto: taskhook-fetch where it exists, else nobody"),
+	ROW(KEY_FETCH_PARALLEL, "fetch", "parallel", CONF_UINT, 1, 64, "3", NULL, IN_MAIN,
+		"artifacts of one task that are fetched at the same time"),
+	ROW(KEY_FETCH_RETRIES, "fetch", "retries", CONF_UINT, 0, 100, "3", NULL, IN_MAIN,
+		"how often a failed download is tried again"),
+	ROW(KEY_FETCH_TIMEOUT, "fetch", "timeout", CONF_DURATION, FETCH_TIME_MIN, FETCH_TIME_MAX,
+		"30min", NULL, IN_MAIN, "longest time of one artifact, retries included"),
+	ROW(KEY_FETCH_STALL_TIMEOUT, "fetch", "stall-timeout", CONF_DURATION, FETCH_TIME_MIN,
+		FETCH_TIME_MAX, "30s", NULL, IN_MAIN, "longest time without a byte"),
+	ROW(KEY_FETCH_MAX_SIZE, "fetch", "max-size", CONF_SIZE, 1, FETCH_SIZE_MAX, "10G", NULL,
+		IN_MAIN, "most bytes of one artifact as downloaded"),
+	ROW(KEY_FETCH_MAX_UNPACKED, "fetch", "max-unpacked", CONF_SIZE, 1, FETCH_SIZE_MAX, "20G",
+		NULL, IN_MAIN, "most bytes of one artifact as unpacked"),
+	ROW(KEY_FETCH_MAX_FILES, "fetch", "max-files", CONF_UINT, 1, 16777216, "65536", NULL,
+		IN_MAIN, "most files, directories and links of one artifact"),
+	ROW(KEY_FETCH_MAX_DEPTH, "fetch", "max-depth", CONF_UINT, 1, 256, "64", NULL, IN_MAIN,
+		"most directories above a file of an artifact"),
+	ROW(KEY_FETCH_MAX_REDIRECTS, "fetch", "max-redirects", CONF_UINT, 0, 100, "10", NULL,
+		IN_MAIN, "most redirects of one download"),
+	ROW(KEY_FETCH_CA_FILE, "fetch", "ca-file", CONF_NEAR_PATH, 0, 0, NULL, NULL, IN_MAIN,
+		"certificates that servers are checked with; the system's where not set"),
+	ROW(KEY_FETCH_NETRC_FILE, "fetch", "netrc-file", CONF_NEAR_PATH, 0, 0, NULL, NULL, IN_MAIN,
+		"names and passwords for hosts, as netrc(5)"),
+	ROW(KEY_FETCH_LANDLOCK, "fetch", "landlock", CONF_ENUM, 0, 0, "auto", words_landlock,
+		IN_MAIN, "whether the fetcher must be confined by Landlock"),
+
+	ROW(KEY_ARTIFACT_SOURCE, "artifact", "source", CONF_SOURCE, 0, 0, NULL, NULL, IN_GROUPS,
+		"where the artifact comes from, as go-getter writes it"),
+	ROW(KEY_ARTIFACT_CHECKSUM, "artifact", "checksum", CONF_STRING, 0, 0, NULL, NULL, IN_GROUPS,
+		"what it must be: TYPE:HEX, HEX, or file:URL"),
+	ROW(KEY_ARTIFACT_DESTINATION, "artifact", "destination", CONF_STRING, 0, 0, "local/", NULL,
+		IN_GROUPS, "where it goes, below the shared directory of the group"),
+	ROW(KEY_ARTIFACT_MODE, "artifact", "mode", CONF_ENUM, 0, 0, "any", words_artifact_mode,
+		IN_GROUPS, "what the destination is"),
+	ROW(KEY_ARTIFACT_EXTRACT, "artifact", "extract", CONF_STRING, 0, 0, "auto", NULL, IN_GROUPS,
+		"whether it is unpacked: auto, no, or the type of archive"),
+	ROW(KEY_ARTIFACT_FILENAME, "artifact", "filename", CONF_STRING, 0, 0, NULL, NULL, IN_GROUPS,
+		"name of a file that is not unpacked; the source's last part where not set"),
+	ROW(KEY_ARTIFACT_HEADER, "artifact", "header-NAME", CONF_HEADERS, 0, 0, NULL, NULL,
+		IN_GROUPS, "a header of the request"),
+	ROW(KEY_ARTIFACT_RETRIES, "artifact", "retries", CONF_UINT, 0, 100, NULL, NULL, IN_GROUPS,
+		"how often a failed download is tried again; that of [fetch] where not set"),
+	ROW(KEY_ARTIFACT_INSECURE, "artifact", "insecure", CONF_BOOL, 0, 0, "no", NULL, IN_GROUPS,
+		"whether the server's certificate is not checked"),
+	ROW(KEY_ARTIFACT_CA_FILE, "artifact", "ca-file", CONF_NEAR_PATH, 0, 0, NULL, NULL, IN_GROUPS,
+		"certificates that its server is checked with"),
+	ROW(KEY_ARTIFACT_CLIENT_CERT, "artifact", "client-cert", CONF_NEAR_PATH, 0, 0, NULL, NULL,
+		IN_GROUPS, "certificate that is shown to the server"),
+	ROW(KEY_ARTIFACT_CLIENT_KEY, "artifact", "client-key", CONF_NEAR_PATH, 0, 0, NULL, NULL,
+		IN_GROUPS, "key of the client's certificate"),
+	ROW(KEY_ARTIFACT_NETRC_FILE, "artifact", "netrc-file", CONF_NEAR_PATH, 0, 0, NULL, NULL,
+		IN_GROUPS, "names and passwords for hosts, as netrc(5)"),
+	ROW(KEY_ARTIFACT_CHOWN, "artifact", "chown", CONF_USER, 0, 0, NULL, NULL, IN_GROUPS,
+		"owner of what was fetched; that of the shared directory where not set"),
+	ROW(KEY_ARTIFACT_TIMEOUT, "artifact", "timeout", CONF_DURATION, FETCH_TIME_MIN,
+		FETCH_TIME_MAX, NULL, NULL, IN_GROUPS, "longest time, retries included"),
+	ROW(KEY_ARTIFACT_STALL_TIMEOUT, "artifact", "stall-timeout", CONF_DURATION, FETCH_TIME_MIN,
+		FETCH_TIME_MAX, NULL, NULL, IN_GROUPS, "longest time without a byte"),
+	ROW(KEY_ARTIFACT_MAX_SIZE, "artifact", "max-size", CONF_SIZE, 1, FETCH_SIZE_MAX, NULL, NULL,
+		IN_GROUPS, "most bytes as downloaded"),
+	ROW(KEY_ARTIFACT_MAX_UNPACKED, "artifact", "max-unpacked", CONF_SIZE, 1, FETCH_SIZE_MAX, NULL,
+		NULL, IN_GROUPS, "most bytes as unpacked"),
+	ROW(KEY_ARTIFACT_MAX_FILES, "artifact", "max-files", CONF_UINT, 1, 16777216, NULL, NULL,
+		IN_GROUPS, "most files, directories and links"),
+
 	ROW(KEY_HOOK_SCHEDULE, "hook", "schedule", CONF_LIST, 0, 0, NULL, NULL, IN_TASKS,
 		"hook points at which the hook runs"),
 	ROW(KEY_HOOK_PATH, "hook", "path", CONF_NEAR_PATH, 0, 0, NULL, NULL, IN_TASKS,
@@ -219,36 +292,78 @@ const struct conf_key_info *conf_key_info(enum conf_key key)
 
 bool conf_type_is_list(enum conf_type type)
 {
-	return type == CONF_LIST || type == CONF_PATHS || type == CONF_IO_MAX;
+	return type == CONF_LIST || type == CONF_PATHS || type == CONF_IO_MAX ||
+	       type == CONF_HEADERS;
 }
 
-const char *conf_section_hook_name(const char *section)
+static const struct {
+	const char *word;
+	enum conf_key first, last;
+	const char *shown; /* in suggestions */
+} named[] = {
+	[CONF_NAMED_ARTIFACT] = {"artifact", KEY_ARTIFACT_SOURCE, KEY_ARTIFACT_MAX_FILES,
+		"artifact NAME"},
+	[CONF_NAMED_HOOK] = {"hook", KEY_HOOK_SCHEDULE, KEY_HOOK_RUN_IF, "hook NAME"},
+};
+_Static_assert(ARRAY_SIZE(named) == CONF_NAMED_COUNT, "a kind without a row");
+
+const char *conf_named_word(enum conf_named kind)
 {
-	if (strncmp(section, "hook", 4) != 0)
-		return NULL;
-	section += 4;
-	if (*section != '\0' && *section != ' ' && *section != '\t')
-		return NULL;
-	return section + strspn(section, " \t");
+	return named[kind].word;
+}
+
+enum conf_key conf_named_first_key(enum conf_named kind)
+{
+	return named[kind].first;
+}
+
+enum conf_key conf_named_last_key(enum conf_named kind)
+{
+	return named[kind].last;
+}
+
+const char *conf_section_name(const char *section, enum conf_named *ret_kind)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(named); i++) {
+		size_t n = strlen(named[i].word);
+
+		if (strncmp(section, named[i].word, n) != 0 || !strchr(" \t", section[n]))
+			continue;
+		if (ret_kind)
+			*ret_kind = (enum conf_named)i;
+		return section + n + strspn(section + n, " \t");
+	}
+	return NULL;
 }
 
 static const char *section_of_rows(const char *section)
 {
-	return conf_section_hook_name(section) ? "hook" : section;
+	enum conf_named kind;
+
+	return conf_section_name(section, &kind) ? named[kind].word : section;
+}
+
+static bool is_name_of(const struct conf_key_info *info, const char *name)
+{
+	if (info->type == CONF_HEADERS)
+		return strncmp(name, info->name, strlen(CONF_HEADER_PREFIX)) == 0 &&
+		       name[strlen(CONF_HEADER_PREFIX)] != '\0';
+	return strcmp(info->name, name) == 0;
 }
 
 const struct conf_key_info *conf_key_find(const char *section, const char *name)
 {
 	section = section_of_rows(section);
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
-		if (strcmp(keys[i].name, name) == 0 && strcmp(keys[i].section, section) == 0)
+		if (is_name_of(&keys[i], name) && strcmp(keys[i].section, section) == 0)
 			return &keys[i];
 	return NULL;
 }
 
 unsigned conf_section_where(const char *section)
 {
-	const char *hook = conf_section_hook_name(section);
+	enum conf_named kind;
+	const char *name = conf_section_name(section, &kind);
 	unsigned where = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(free_sections); i++)
@@ -259,8 +374,8 @@ unsigned conf_section_where(const char *section)
 		if (strcmp(keys[i].section, section) == 0)
 			where |= keys[i].where;
 	/* A hook's own file is about that hook, everywhere else it has to be named. */
-	if (hook)
-		where &= *hook ? ~(unsigned)CONF_IN_HOOK : (unsigned)CONF_IN_HOOK;
+	if (name)
+		where &= *name ? ~(unsigned)CONF_IN_HOOK : (unsigned)CONF_IN_HOOK;
 	return where;
 }
 
@@ -291,8 +406,9 @@ const char *conf_suggest_section(const char *section, unsigned where)
 		section = first;
 	}
 	nearest = suggest_nearest(section, words, n);
-	if (nearest && strcmp(nearest, "hook") == 0 && (where & CONF_IN_HOOK) == 0)
-		return "hook NAME";
+	for (size_t i = 0; nearest && i < ARRAY_SIZE(named); i++)
+		if (strcmp(nearest, named[i].word) == 0 && (where & CONF_IN_HOOK) == 0)
+			return named[i].shown;
 	return nearest;
 }
 

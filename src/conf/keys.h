@@ -37,7 +37,14 @@ enum conf_type {
 	CONF_RLIMIT,  /* SOFT[:HARD], numbers, sizes or "infinity"; both are SOFT where HARD is
 			 absent */
 	CONF_CPUS,    /* list of CPUs as cpuset.cpus takes it: "0-3,7" */
+	CONF_SOURCE,  /* of an artifact; one that begins with "./" or "../" is taken from the
+			 directory  of its file */
+	CONF_HEADERS, /* a family of keys "header-NAME", kept as a list of "NAME: VALUE"; their
+			 values are secrets */
 };
+
+/* What the keys of CONF_HEADERS begin with. */
+#define CONF_HEADER_PREFIX "header-"
 
 /* In which files a key may stand. Task-file sections may all stand in taskhook.conf as defaults. */
 enum {
@@ -130,6 +137,40 @@ enum conf_key {
 	KEY_LOGS_TO, /* files none */
 	KEY_LOGS_MAX_SIZE,
 	KEY_LOGS_MAX_FILES,
+	/* [fetch] */
+	KEY_FETCH_USER, /* auto, or the user that fetches */
+	KEY_FETCH_PARALLEL,
+	KEY_FETCH_RETRIES, /* this and what follows: where an [artifact NAME] says nothing else */
+	KEY_FETCH_TIMEOUT,
+	KEY_FETCH_STALL_TIMEOUT,
+	KEY_FETCH_MAX_SIZE,
+	KEY_FETCH_MAX_UNPACKED,
+	KEY_FETCH_MAX_FILES,
+	KEY_FETCH_MAX_DEPTH,
+	KEY_FETCH_MAX_REDIRECTS,
+	KEY_FETCH_CA_FILE,
+	KEY_FETCH_NETRC_FILE,
+	KEY_FETCH_LANDLOCK, /* auto required off */
+	/* [artifact NAME] */
+	KEY_ARTIFACT_SOURCE,
+	KEY_ARTIFACT_CHECKSUM,
+	KEY_ARTIFACT_DESTINATION, /* below shared/local */
+	KEY_ARTIFACT_MODE,	  /* any file dir */
+	KEY_ARTIFACT_EXTRACT,	  /* auto, no, or a type */
+	KEY_ARTIFACT_FILENAME,
+	KEY_ARTIFACT_HEADER, /* header-NAME */
+	KEY_ARTIFACT_RETRIES,
+	KEY_ARTIFACT_INSECURE,
+	KEY_ARTIFACT_CA_FILE,
+	KEY_ARTIFACT_CLIENT_CERT,
+	KEY_ARTIFACT_CLIENT_KEY,
+	KEY_ARTIFACT_NETRC_FILE,
+	KEY_ARTIFACT_CHOWN,
+	KEY_ARTIFACT_TIMEOUT,
+	KEY_ARTIFACT_STALL_TIMEOUT,
+	KEY_ARTIFACT_MAX_SIZE,
+	KEY_ARTIFACT_MAX_UNPACKED,
+	KEY_ARTIFACT_MAX_FILES,
 	/* [hook NAME] of a task file, [hook] of NAME.conf */
 	KEY_HOOK_SCHEDULE, /* LIST of hook points, also prejoin postjoin precleanup postcleanup;
 			      task file only */
@@ -167,11 +208,24 @@ const struct conf_key_info *conf_key_info(enum conf_key key);
 /* Whether the key of that type holds several values, so that it may be repeated. */
 bool conf_type_is_list(enum conf_type type);
 
-/* Finds "SECTION", "KEY"; NULL where there is none. "hook NAME" is found under "hook". */
+/* Finds "SECTION", "KEY"; NULL where there is none. "hook NAME" is found under "hook", any
+ * "header-X" under "header-NAME". */
 const struct conf_key_info *conf_key_find(const char *section, const char *name);
 
-/* The NAME of "hook NAME", "" for "hook" alone; NULL for any other section. */
-const char *conf_section_hook_name(const char *section);
+/* The kinds of sections that have a name of their own, [KIND NAME]. */
+enum conf_named {
+	CONF_NAMED_ARTIFACT,
+	CONF_NAMED_HOOK,
+	CONF_NAMED_COUNT,
+};
+const char *conf_named_word(enum conf_named kind); /* "hook" */
+/* The keys of such a section are all from the first to the last. */
+enum conf_key conf_named_first_key(enum conf_named kind);
+enum conf_key conf_named_last_key(enum conf_named kind);
+
+/* The NAME of "hook NAME", "" for "hook" alone, with its kind in *ret_kind (may be NULL); NULL for
+ * any other section. */
+const char *conf_section_name(const char *section, enum conf_named *ret_kind);
 
 /* Where a section may stand (CONF_IN_*), 0 for an unknown one. "hook NAME" and "hook" are two. */
 unsigned conf_section_where(const char *section);

@@ -9,6 +9,7 @@
 #include "base/parse.h"
 #include "base/path.h"
 #include "base/words.h"
+#include "conf/source.h"
 
 #include <arpa/inet.h>
 #include <assert.h>
@@ -164,6 +165,8 @@ static int parse_number(
 	case CONF_IO_MAX:
 	case CONF_RLIMIT:
 	case CONF_CPUS:
+	case CONF_SOURCE:
+	case CONF_HEADERS:
 		assert(false); /* not one number */
 	}
 	if (rc == 0 && (info->type == CONF_SIZE || info->type == CONF_DURATION ||
@@ -361,6 +364,35 @@ static int parse_near_path(const char *text, const char *dir, char **ret, char *
 	return 0;
 }
 
+static int parse_source(const char *text, const char *dir, char **ret, char **ret_why)
+{
+	_cleanup_err_ struct th_err err = TH_ERR_INIT;
+	_cleanup_free_ char *near = NULL;
+	struct source source;
+
+	if (str_starts_with(text, "./") || str_starts_with(text, "../")) {
+		int r = parse_near_path(text, dir, &near, ret_why);
+
+		if (r < 0)
+			return r;
+	}
+	if (source_parse(near ? near : text, &source, &err) < 0)
+		return refuse(ret_why, "%s", err_text(&err));
+	source_done(&source);
+	*ret = TAKE_PTR(near);
+	return 0;
+}
+
+/* RFC 9110, 5.5: what would end the header, or begin another, cannot be sent. */
+static int check_header(const char *text, char **ret_why)
+{
+	for (const char *p = text; *p; p++)
+		if ((unsigned char)*p < ' ' && *p != '\t')
+			return refuse(
+				ret_why, "not the value of a header: it holds a control byte");
+	return 0;
+}
+
 /* Everything of a value but its text, unless that is not the one in the file. */
 static int parse_value(const struct conf_key_info *info, const char *text, const char *dir,
 	struct conf_value *ret, char **ret_why)
@@ -406,6 +438,10 @@ static int parse_value(const struct conf_key_info *info, const char *text, const
 		return 0;
 	case CONF_NEAR_PATH:
 		return parse_near_path(text, dir, &ret->text, ret_why);
+	case CONF_SOURCE:
+		return parse_source(text, dir, &ret->text, ret_why);
+	case CONF_HEADERS:
+		return check_header(text, ret_why);
 	case CONF_CGROUP:
 		words = conf_join_words(info->words);
 		if (find_word(info->words, text) < 0 && !path_is_plain(text))
@@ -499,6 +535,10 @@ char *conf_value_format(const struct conf_key_info *info, const struct conf_valu
 			strbuf_adds(&b, v->list.v[i]);
 		}
 		return strbuf_steal(&b);
+	case CONF_SOURCE:
+		return source_redact(v->text);
+	case CONF_HEADERS:
+		return xstrdup("***");
 	case CONF_STRING:
 	case CONF_ENUM:
 	case CONF_COMMAND:

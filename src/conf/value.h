@@ -35,8 +35,8 @@ void conf_value_done(struct conf_value *v);
 int conf_value_parse(const struct conf_key_info *info, const char *text, const char *dir,
 	struct conf_value *ret, char **ret_why);
 
-/* The text of a value that is set, in the form that `config show` prints: "1m30s" for "90". The
- * caller frees it. */
+/* The text of a value that is set, in the form that `config show` prints: "1m30s" for "90", and no
+ * secrets. The caller frees it. */
 char *conf_value_format(const struct conf_key_info *info, const struct conf_value *v);
 
 /* Letters, digits, '.', '_' and '-', neither '.' nor '-' first, 1 to `max` bytes. */

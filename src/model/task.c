@@ -379,7 +379,7 @@ static int compare_file_hooks(const void *a, const void *b)
 static int resolve_hooks(
 	struct task *t, const struct conf *c, const struct task_args *args, struct th_err *err)
 {
-	size_t n = conf_hook_count(c);
+	size_t n = conf_named_count(c, CONF_NAMED_HOOK);
 	int r;
 
 	t->hooks_timeout = conf_duration(c, KEY_HOOKS_TIMEOUT);
@@ -398,8 +398,9 @@ static int resolve_hooks(
 
 	t->file_hooks = xcalloc(MAX(n, (size_t)1), sizeof(*t->file_hooks));
 	for (size_t i = 0; i < n; i++) {
-		r = resolve_file_hook(&t->file_hooks[t->n_file_hooks], conf_hook_name(c, i),
-			conf_hook(c, i), t, err);
+		r = resolve_file_hook(&t->file_hooks[t->n_file_hooks],
+			conf_named_name(c, CONF_NAMED_HOOK, i), conf_named(c, CONF_NAMED_HOOK, i),
+			t, err);
 		if (r < 0)
 			return r;
 		t->n_file_hooks++;

@@ -45,7 +45,21 @@ static const struct fault task_faults[] = {
 	{"[tsak]\nuser = x\n", "f.ini:1: unknown section [tsak]; did you mean [task]?"},
 	{"[hok 10-net]\n", "f.ini:1: unknown section [hok 10-net]; did you mean [hook NAME]?"},
 	{"[restart]\npolicy = always\n", "f.ini:1: unknown section [restart]"},
-	{"[artifact app]\n", "f.ini:1: unknown section [artifact app]"},
+	{"[artifact]\n",
+		"f.ini:1: [artifact] needs the name of the artifact here: write [artifact NAME]"},
+	{"[artifact -a]\n",
+		"f.ini:1: '-a' is not the name of an artifact (letters, digits, '.', '_' and '-', "
+		"neither '.' nor '-' first)"},
+	{"[artifact a]\nheader-X = 1\nheader-x = 2\n",
+		"f.ini:3: repeated key 'header-x'; it stands in line 2 already"},
+	{"[artifact a]\nheader-X = 1\nheader-Y = 2\n", NULL},
+	{"[artifact a]\nheader-X(1) = 2\n", "f.ini:2: 'header-X(1)': not the name of a header"},
+	{"[artifact a]\nheader-X = secret\001\n",
+		"f.ini:2: header-X: not the value of a header: it holds a control byte"},
+	{"[artifact a]\nheader- = 1\n", "f.ini:2: unknown key 'header-' in [artifact a]"},
+	{"[artifact a]\nmax-size = 0\n", "f.ini:2: max-size = 0: out of range (1 to 1E)"},
+	{"[artifact a]\nmax-size = infinity\n",
+		"f.ini:2: max-size = infinity: out of range (1 to 1E)"},
 	{"[isolation]\n", "f.ini:1: unknown section [isolation]"},
 	{"\n[cgroup]\nmode = off\n",
 		"f.ini:2: section [cgroup] cannot stand in a task file; it belongs in "
@@ -302,7 +316,7 @@ static void test_defaults(void)
 	is_uint(line, 0, "without a line");
 	is_uint(conf_env(c)->n, 0, "no environment");
 	is_str(conf_env_origin(c, "A"), NULL, "no origin of it");
-	is_uint(conf_hook_count(c), 0, "no hooks");
+	is_uint(conf_named_count(c, CONF_NAMED_HOOK), 0, "no hooks");
 	is_uint(conf_files(c)->n, 0, "no files");
 	ok(conf_free(NULL) == NULL, "nothing can be freed");
 }
@@ -473,22 +487,53 @@ static void test_hooks(void)
 	must_read(CONF_IN_TASK, c, "web.ini",
 		"[hook 10-a]\nschedule = pre-start post-stop\npath = /a\n"
 		"[hook\t20-b ]\ntimeout = 9s\n");
-	is_uint(conf_hook_count(c), 2, "two hooks");
-	is_str(conf_hook_name(c, 0), "20-b", "in order of their appearance");
-	is_str(conf_hook_name(c, 1), "10-a", "and the second");
-	is_uint(conf_duration(conf_hook(c, 0), KEY_HOOK_TIMEOUT), 9 * USEC_PER_SEC,
-		"a later layer wins in a hook too");
-	is_str(conf_origin(conf_hook(c, 0), KEY_HOOK_TIMEOUT, &line), "web.ini", "its origin");
+	is_uint(conf_named_count(c, CONF_NAMED_HOOK), 2, "two hooks");
+	is_str(conf_named_name(c, CONF_NAMED_HOOK, 0), "20-b", "in order of their appearance");
+	is_str(conf_named_name(c, CONF_NAMED_HOOK, 1), "10-a", "and the second");
+	is_uint(conf_duration(conf_named(c, CONF_NAMED_HOOK, 0), KEY_HOOK_TIMEOUT),
+		9 * USEC_PER_SEC, "a later layer wins in a hook too");
+	is_str(conf_origin(conf_named(c, CONF_NAMED_HOOK, 0), KEY_HOOK_TIMEOUT, &line), "web.ini",
+		"its origin");
 	is_uint(line, 5, "and line");
-	is_str(conf_string(conf_hook(c, 0), KEY_HOOK_PATH), "/b", "other keys stay");
-	is_uint(conf_list(conf_hook(c, 1), KEY_HOOK_SCHEDULE)->n, 2, "a list of a hook");
-	ok(!conf_is_set(conf_hook(c, 1), KEY_HOOK_TIMEOUT), "hooks do not mix");
-	is_uint(conf_uint(conf_hook(c, 1), KEY_HOOK_RETRIES), 0, "a default of a hook");
+	is_str(conf_string(conf_named(c, CONF_NAMED_HOOK, 0), KEY_HOOK_PATH), "/b",
+		"other keys stay");
+	is_uint(conf_list(conf_named(c, CONF_NAMED_HOOK, 1), KEY_HOOK_SCHEDULE)->n, 2,
+		"a list of a hook");
+	ok(!conf_is_set(conf_named(c, CONF_NAMED_HOOK, 1), KEY_HOOK_TIMEOUT), "hooks do not mix");
+	is_uint(conf_uint(conf_named(c, CONF_NAMED_HOOK, 1), KEY_HOOK_RETRIES), 0,
+		"a default of a hook");
 	is_uint(conf_duration(c, KEY_HOOKS_TIMEOUT), 8 * USEC_PER_SEC, "nor with [hooks]");
 
 	must_read(CONF_IN_HOOK, beside, "10-a.conf", "[hook]\nrun-if = failure\nstdin = record\n");
 	is_int(conf_enum(beside, KEY_HOOK_RUN_IF), 2, "the settings beside a hook");
-	is_uint(conf_hook_count(beside), 0, "are no hook of their own");
+	is_uint(conf_named_count(beside, CONF_NAMED_HOOK), 0, "are no hook of their own");
+}
+
+static void test_headers(void)
+{
+	_cleanup_conf_ struct conf *c = conf_new();
+	_cleanup_err_ struct th_err err = TH_ERR_INIT;
+	_cleanup_free_ char *shown = NULL;
+	const struct strv *headers;
+	const struct conf *a;
+
+	must_read(CONF_IN_GROUP, c, "group.ini",
+		"[artifact app]\nheader-Authorization = Bearer a=b:c\nheader-X-A = 1\n");
+	must_read(CONF_IN_TASK, c, "web.ini", "[artifact app]\nheader-x-a = 2\nretries = 7\n");
+	is_int(conf_set_text(c, "artifact.app.header-X-B", "", "--set", &err), 0,
+		"--set of a header");
+	is_int(conf_set_text(c, "artifact app.header-X-B", "3", "--set", &err), 0, "and once more");
+	is_uint(conf_named_count(c, CONF_NAMED_ARTIFACT), 1, "one artifact");
+	is_uint(conf_named_count(c, CONF_NAMED_HOOK), 0, "which is no hook");
+	a = conf_named(c, CONF_NAMED_ARTIFACT, 0);
+	headers = conf_list(a, KEY_ARTIFACT_HEADER);
+	is_uint(headers->n, 3, "headers of all layers");
+	is_str(headers->v[0], "Authorization: Bearer a=b:c", "one of the lower layer stays");
+	is_str(headers->v[1], "x-a: 2", "a later layer replaces, whatever the case");
+	is_str(headers->v[2], "X-B: 3", "the command line adds, and replaces its own");
+	is_uint(conf_uint(a, KEY_ARTIFACT_RETRIES), 7, "other keys");
+	shown = conf_format(a, KEY_ARTIFACT_HEADER);
+	is_str(shown, "***", "values are not shown");
 }
 
 static void test_set(void)
@@ -499,7 +544,7 @@ static void test_set(void)
 		{"stop-timeout", "5s",
 			"--set: 'stop-timeout': write it with its section, task.stop-timeout"},
 		{"schedule", "x",
-			"--set: 'schedule': write it with its section, 'hook NAME'.schedule"},
+			"--set: 'schedule': write it with its section, hook.NAME.schedule"},
 		{"nothing", "x", "--set: 'nothing': write SECTION.KEY=VALUE"},
 		{"task.stop-timeout", "5x",
 			"--set: task.stop-timeout = 5x: not a duration (write it as 5s, 1m30s, or "
@@ -537,8 +582,8 @@ static void test_set(void)
 	is_str(conf_string(c, KEY_TASK_PASS_ENV), "B C", "replace the file's, and add up");
 	is_int(conf_set_text(c, "hook 10.net.timeout", "2s", "--set", NULL), 0,
 		"a hook with a dot in its name");
-	is_uint(conf_duration(conf_hook(c, 0), KEY_HOOK_TIMEOUT), 2 * USEC_PER_SEC,
-		"is the file's");
+	is_uint(conf_duration(conf_named(c, CONF_NAMED_HOOK, 0), KEY_HOOK_TIMEOUT),
+		2 * USEC_PER_SEC, "is the file's");
 	is_int(conf_set_text(c, "env.A", "2", "-e", NULL), 0, "a variable");
 	is_int(conf_set_text(c, "env.A", "3", "-e", NULL), 0, "again");
 	is_str(env_get(conf_env(c), "A"), "3", "the later one wins");
@@ -635,9 +680,9 @@ static void test_one_file(void)
 
 static const char *hook_path(const struct conf *c, const char *name)
 {
-	for (size_t i = 0; i < conf_hook_count(c); i++)
-		if (strcmp(conf_hook_name(c, i), name) == 0)
-			return conf_string(conf_hook(c, i), KEY_HOOK_PATH);
+	for (size_t i = 0; i < conf_named_count(c, CONF_NAMED_HOOK); i++)
+		if (strcmp(conf_named_name(c, CONF_NAMED_HOOK, i), name) == 0)
+			return conf_string(conf_named(c, CONF_NAMED_HOOK, i), KEY_HOOK_PATH);
 	return NULL;
 }
 
@@ -653,7 +698,7 @@ static void test_near_paths(void)
 	is_str(hook_path(c, "near"), "/etc/t/hello/greet", "from the directory of its file");
 	is_str(hook_path(c, "dots"), "/etc/hooks/a", "without dots and double slashes");
 	is_str(hook_path(c, "absolute"), "/srv/../x", "an absolute one as it is");
-	format = conf_format(conf_hook(c, 0), KEY_HOOK_PATH);
+	format = conf_format(conf_named(c, CONF_NAMED_HOOK, 0), KEY_HOOK_PATH);
 	is_str(format, "/etc/t/hello/greet", "is shown absolute");
 
 	must_read(CONF_IN_MAIN, c, "/etc/main.conf", "[hook near]\npath = a\n");
@@ -695,6 +740,7 @@ int main(void)
 	test_lists_add();
 	test_environment();
 	test_hooks();
+	test_headers();
 	test_set();
 	test_main_files();
 	test_one_file();

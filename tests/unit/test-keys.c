@@ -40,11 +40,12 @@ static void test_rows(void)
 		}
 		help_len = strlen(info->help);
 		ok(info->id == i, "%s.%s stands at its place", info->section, info->name);
-		ok(info->name[strspn(info->name, allowed)] == '\0' &&
+		ok((info->name[strspn(info->name, allowed)] == '\0' ||
+			   info->type == CONF_HEADERS) &&
 				info->section[strspn(info->section, allowed)] == '\0',
 			"%s.%s has plain names", info->section, info->name);
 		ok(info->where != 0 && conf_section_is_known(info->section, info->where) !=
-					       (strcmp(info->section, "hook") == 0 &&
+					       (conf_section_name(info->section, NULL) &&
 						       (info->where & CONF_IN_HOOK) == 0),
 			"%s.%s may stand somewhere", info->section, info->name);
 		ok(conf_key_find(info->section, info->name) == info,
@@ -77,10 +78,12 @@ static void test_defaults(void)
 		_cleanup_err_ struct th_err err = TH_ERR_INIT;
 		_cleanup_free_ char *text = NULL, *before = NULL, *after = NULL;
 		bool hook = strcmp(info->section, "hook") == 0;
+		bool artifact = strcmp(info->section, "artifact") == 0;
 
 		if (!info->def)
 			continue;
-		text = xasprintf("[%s]\n%s = %s\n", info->section, info->name, info->def);
+		text = xasprintf("[%s%s]\n%s = %s\n", info->section, artifact ? " a" : "",
+			info->name, info->def);
 		before = conf_format(c, info->id);
 		is_int(conf_read_memory(c, text, strlen(text), "f.ini",
 			       hook			    ? CONF_IN_HOOK
@@ -90,7 +93,7 @@ static void test_defaults(void)
 			0, "%s.%s: the default '%s' is a value", info->section, info->name,
 			info->def);
 		is_str(err.text, NULL, "%s.%s: without an error", info->section, info->name);
-		after = conf_format(c, info->id);
+		after = conf_format(artifact ? conf_named(c, CONF_NAMED_ARTIFACT, 0) : c, info->id);
 		is_str(after, before, "%s.%s: and the same one", info->section, info->name);
 	}
 }
@@ -125,6 +128,10 @@ static void test_sections(void)
 		{"hook", CONF_IN_HOOK},
 		{"hook 10-net", CONF_IN_MAIN | CONF_IN_TASK},
 		{"hooks", CONF_IN_MAIN},
+		{"fetch", CONF_IN_MAIN},
+		{"artifact", 0},
+		{"artifact a", CONF_IN_MAIN | CONF_IN_GROUP | CONF_IN_TASK},
+		{"artifacts a", 0},
 		{"hookx", 0},
 		{"hooks x", 0},
 		{"task x", 0},
@@ -132,17 +139,23 @@ static void test_sections(void)
 		{"", 0},
 		/* of later releases */
 		{"restart", 0},
-		{"artifact a", 0},
 		{"isolation", 0},
-		{"fetch", 0},
 	};
+
+	enum conf_named kind = CONF_NAMED_COUNT;
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
 		is_uint(conf_section_where(cases[i].section), cases[i].where, "[%s]",
 			cases[i].section);
-	is_str(conf_section_hook_name("hook \t 10-net"), "10-net", "the name of a hook");
-	is_str(conf_section_hook_name("hook"), "", "a hook without a name");
-	is_str(conf_section_hook_name("hooks"), NULL, "[hooks] is no hook");
+	is_str(conf_section_name("hook \t 10-net", &kind), "10-net", "the name of a hook");
+	is_int(kind, CONF_NAMED_HOOK, "and that it is one");
+	is_str(conf_section_name("hook", NULL), "", "a hook without a name");
+	is_str(conf_section_name("hooks", NULL), NULL, "[hooks] is no hook");
+	is_str(conf_section_name("artifact app", &kind), "app", "the name of an artifact");
+	is_int(kind, CONF_NAMED_ARTIFACT, "and that it is one");
+	ok(conf_key_find("artifact app", "header-X-Token") == conf_key_info(KEY_ARTIFACT_HEADER),
+		"a header is one of a family of keys");
+	ok(!conf_key_find("artifact app", "header-"), "but not without a name");
 	ok(conf_key_find("hook 10-net", "timeout") == conf_key_info(KEY_HOOK_TIMEOUT),
 		"a key of [hook NAME]");
 	ok(!conf_key_find("task", "timeout"), "a key is looked up in its section");
@@ -158,6 +171,7 @@ static void test_suggestions(void)
 	is_str(conf_suggest_section("tsak", CONF_IN_TASK), "task", "[tsak]");
 	is_str(conf_suggest_section("envv", CONF_IN_TASK), "env", "[envv]");
 	is_str(conf_suggest_section("hok 10-net", CONF_IN_TASK), "hook NAME", "[hok 10-net]");
+	is_str(conf_suggest_section("artefact a", CONF_IN_GROUP), "artifact NAME", "[artefact a]");
 	is_str(conf_suggest_section("hok", CONF_IN_HOOK), "hook", "[hok] beside a hook");
 	is_str(conf_suggest_section("nodes", CONF_IN_TASK), NULL, "not where it cannot stand");
 }
@@ -210,6 +224,10 @@ static const char *type_in_page(const struct conf_key_info *info)
 		return "Ar limit";
 	case CONF_CPUS:
 		return "Ar CPUs";
+	case CONF_SOURCE:
+		return "Ar source";
+	case CONF_HEADERS:
+		return "Ar text";
 	}
 	return "";
 }
