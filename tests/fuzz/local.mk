@@ -6,4 +6,5 @@ fuzz_targets = \
 	tests/fuzz/fuzz-cgroup \
 	tests/fuzz/fuzz-ini \
 	tests/fuzz/fuzz-rotate \
-	tests/fuzz/fuzz-hookresult
+	tests/fuzz/fuzz-hookresult \
+	tests/fuzz/fuzz-fetch-source
