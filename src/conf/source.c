@@ -6,7 +6,6 @@
 #include "base/parse.h"
 
 #include <ctype.h>
-#include <curl/curl.h>
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
@@ -421,79 +420,91 @@ static int parse_file(
 	return 0;
 }
 
-static void url_cleanup(CURLU **u)
-{
-	curl_url_cleanup(*u);
-}
-
-/* A part as a string of ours; NULL where there is none. */
-static CURLUcode url_part(CURLU *u, CURLUPart part, unsigned flags, char **ret)
-{
-	char *s = NULL;
-	CURLUcode code = curl_url_get(u, part, &s, flags);
-
-	if (code == CURLUE_OK && s)
-		*ret = xstrdup(s);
-	curl_free(s);
-	if (code == CURLUE_NO_USER || code == CURLUE_NO_PASSWORD || code == CURLUE_NO_HOST)
-		return CURLUE_OK;
-	return code;
-}
-
 static void lower(char *s)
 {
-	for (; s && *s; s++)
+	for (; *s; s++)
 		*s = (char)tolower((unsigned char)*s);
 }
 
-/* Takes user and password out of the URL. */
-static CURLUcode take_user(CURLU *u, struct source *s)
+/* Of the host of RFC 3986, 3.2.2, what occurs: a name, also one beyond ASCII, or an address. */
+static bool is_host(const char *s, size_t n)
 {
-	CURLUcode code = url_part(u, CURLUPART_USER, CURLU_URLDECODE, &s->user);
+	if (n > 2 && *s == '[' && s[n - 1] == ']')
+		return strspn(s + 1, "0123456789abcdefABCDEF:.") == n - 2;
+	/* ssh(1) would read a '-' in front as an option */
+	if (n == 0 || *s == '-')
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		unsigned char c = (unsigned char)s[i];
 
-	if (code == CURLUE_OK)
-		code = url_part(u, CURLUPART_PASSWORD, CURLU_URLDECODE, &s->password);
-	if (code == CURLUE_OK)
-		code = curl_url_set(u, CURLUPART_USER, NULL, 0);
-	if (code == CURLUE_OK)
-		code = curl_url_set(u, CURLUPART_PASSWORD, NULL, 0);
-	return code;
+		if (c < 0x80 && !isalnum(c) && c != '-' && c != '.' && c != '_')
+			return false;
+	}
+	return true;
 }
 
-static CURLUcode take_url(const struct shape *shape, const char *query, struct source *s)
+static bool is_port(const char *s)
 {
-	_cleanup_(url_cleanup) CURLU *u = curl_url();
-	_cleanup_free_ char *path = NULL;
-	_cleanup_free_ char *url = NULL;
-	CURLUcode code = curl_url_set(u, CURLUPART_URL, shape->url, CURLU_NON_SUPPORT_SCHEME);
+	uint64_t port;
 
-	if (code == CURLUE_OK)
-		code = curl_url_set(u, CURLUPART_FRAGMENT, NULL, 0);
-	if (code == CURLUE_OK)
-		code = take_user(u, s);
-	if (code == CURLUE_OK)
-		code = url_part(u, CURLUPART_HOST, 0, &s->host);
-	if (code == CURLUE_OK)
-		code = url_part(u, CURLUPART_SCHEME, 0, &s->scheme);
-	if (code == CURLUE_OK)
-		code = url_part(u, CURLUPART_PATH, 0, &path);
-	if (code == CURLUE_OK)
-		code = url_part(u, CURLUPART_URL, 0, &url);
-	if (code != CURLUE_OK)
-		return code;
-	/* not by curl_url_set(3), which writes %2F as %2f: a signature may cover it as it is */
-	s->url = xasprintf("%s%s%s", url, *query ? "?" : "", query);
-	lower(s->host);
+	return parse_uint(s, 1, 65535, &port) == 0;
+}
+
+/* NULL, or why not. */
+static const char *take_user(const char *s, size_t n, struct source *ret)
+{
+	const char *colon = memchr(s, ':', n);
+	size_t user = colon ? (size_t)(colon - s) : n;
+
+	ret->user = decode(s, user);
+	if (colon)
+		ret->password = decode(colon + 1, n - user - 1);
+	if (!ret->user || (colon && !ret->password))
+		return "its user or password is not percent-encoded as it must be";
+	return NULL;
+}
+
+/* NULL, or why not. */
+static const char *take_url(const char *url, const char *query, struct source *s)
+{
+	const char *authority = strstr(url, "://");
+	const char *host, *path, *end;
+	_cleanup_free_ char *host_port = NULL;
+	size_t n;
+
+	if (!authority)
+		return "it is no URL";
+	s->scheme = xstrndup(url, (size_t)(authority - url));
 	lower(s->scheme);
-	if (path) {
-		const char *slash = strrchr(path, '/');
+	authority += 3;
+	path = authority + strcspn(authority, "/#");
+	end = path + strcspn(path, "#");
+	host = memrchr(authority, '@', (size_t)(path - authority));
+	host = host ? host + 1 : authority;
+	if (host > authority) {
+		const char *why = take_user(authority, (size_t)(host - authority) - 1, s);
 
-		slash = slash ? slash + 1 : path;
-		s->name = decode(slash, strlen(slash));
-		if (s->name && !is_file_name(s->name))
-			str_replace(&s->name, NULL);
+		if (why)
+			return why;
 	}
-	return CURLUE_OK;
+	host_port = xstrndup(host, (size_t)(path - host));
+	n = *host_port == '[' ? strcspn(host_port, "]") + 1 : strcspn(host_port, ":");
+	if (n > strlen(host_port) || !is_host(host_port, n))
+		return "it names no host, or one that cannot be";
+	if (host_port[n] && (host_port[n] != ':' || !is_port(host_port + n + 1)))
+		return "its port is no number from 1 to 65535; in a password '/', '@', '?' and '#' "
+		       "are written %2F, %40, %3F and %23";
+	if (memchr(path, ' ', (size_t)(end - path)) || strchr(query, ' '))
+		return "it holds a blank, which is written %20";
+	s->host = xstrndup(host_port, n);
+	lower(s->host);
+	s->url = xasprintf("%s://%s%s%.*s%s%s", s->scheme, host_port, path == end ? "/" : "",
+		(int)(end - path), path, *query ? "?" : "", query);
+	path = memrchr(path, '/', (size_t)(end - path));
+	s->name = path ? decode(path + 1, (size_t)(end - path) - 1) : NULL;
+	if (s->name && !is_file_name(s->name))
+		str_replace(&s->name, NULL);
+	return NULL;
 }
 
 /* A name that git-check-ref-format(1) allows, or a commit. What begins with '-' would be read as
@@ -509,8 +520,8 @@ static bool is_git_ref(const char *ref)
 static int check_git(const char *text, const struct source *s, struct th_err *err)
 {
 	/* ssh(1), which git executes with these, would read them as options */
-	if (*s->host == '-' || (s->user && *s->user == '-'))
-		return refuse(err, text, "a host or user that begins with '-' is no name of one");
+	if (s->user && *s->user == '-')
+		return refuse(err, text, "a user that begins with '-' is no name of one");
 	if (s->password && strcmp(s->scheme, "ssh") == 0)
 		return refuse(err, text, "ssh takes no password: use sshkey=, base64 of a key");
 	if (s->ref && !is_git_ref(s->ref))
@@ -548,26 +559,16 @@ static char *region_of_host(const char *host)
 static int parse_url(const char *text, struct shape *shape, struct source *s, const char *query,
 	struct th_err *err)
 {
-	const char *authority = strstr(shape->url, "://");
-	CURLUcode code;
+	const char *why_not = take_url(shape->url, query, s);
 
-	/* libcurl would take what follows a third slash for the host */
-	if (authority && authority[3] == '/')
-		return refuse(err, text, "it names no host");
-	code = take_url(shape, query, s);
-	if (code != CURLUE_OK) {
-		_cleanup_free_ char *why = xasprintf("it is no URL: %s", curl_url_strerror(code));
-
-		return refuse(err, text, why);
-	}
+	if (why_not)
+		return refuse(err, text, why_not);
 	if (!scheme_serves(shape->kind, s->scheme)) {
 		_cleanup_free_ char *why =
 			xasprintf("%s:: is not for %s:// URLs", kinds[shape->kind].name, s->scheme);
 
 		return refuse(err, text, why);
 	}
-	if (str_is_empty(s->host))
-		return refuse(err, text, "it names no host");
 	if (s->kind == SOURCE_GIT)
 		return check_git(text, s, err);
 	if (s->kind == SOURCE_S3 && !s->region)

@@ -7,4 +7,4 @@ fuzz_targets = \
 	tests/fuzz/fuzz-ini \
 	tests/fuzz/fuzz-rotate \
 	tests/fuzz/fuzz-hookresult \
-	tests/fuzz/fuzz-fetch-source
+	tests/fuzz/fuzz-source

@@ -43,6 +43,6 @@ unit_tests = \
 	tests/unit/test-cgstat \
 	tests/unit/test-mount \
 	tests/unit/test-cgroup \
-	tests/unit/test-fetch-source
+	tests/unit/test-source
 
 noinst_HEADERS = tests/unit/tempdir.h tests/unit/no-openat2.h tests/unit/cgtest.h tests/unit/helper.h tests/unit/refused.h

@@ -2,7 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/macro.h"
-#include "fetch/source.h"
+#include "conf/source.h"
 
 #include "tests/unit/tap.h"
 
@@ -95,7 +95,7 @@ static const struct {
 	{"ext::sh -c id", "'ext' is not supported: use http, https"},
 	{"git::ext::sh -c id", "it is no URL"},
 	{"git::/srv/repo", "it is no URL"},
-	{"git::file:///srv/repo", "git:: is not for file:// URLs"},
+	{"git::file:///srv/repo", "it names no host"},
 	{"gopher://h/a", "'gopher' is not supported: use http"},
 	{"scp://h/a", "'scp' is not supported: use sftp://"},
 	{"git://h/r", "'git' is not supported"},
@@ -114,8 +114,10 @@ static const struct {
 	{"https://h/a?archive=a&archive=b", "a parameter is there twice"},
 	{"https://h/a\nb", "it holds a control byte"},
 	{"https:///a", "it names no host"},
-	{"https://h:99999/a", "it is no URL"},
-	{"https://h/a b", "it is no URL"},
+	{"https://h:99999/a", "its port is no number"},
+	{"https://h/a b", "it holds a blank"},
+	{"https://u:pass/word@h/a", "source 'https://***@h/a': its port is no number"},
+	{"https://u:%zz@h/a", "its user or password is not percent-encoded"},
 	{"file://other/a", "a file is named by its absolute path"},
 	{"file:a", "a file is named by its absolute path"},
 	{"file:///a%zz", "its path is not percent-encoded"},
@@ -123,8 +125,9 @@ static const struct {
 	{"git::https://h/r?ref=a..b", "ref is the name of"},
 	{"git::https://h/r?depth=0", "depth is a number"},
 	{"git::https://h/r?depth=x", "depth is a number"},
-	{"git::ssh://-oProxyCommand=id/r", "it is no URL"},
-	{"git::ssh://-h/r", "begins with '-'"},
+	{"git::ssh://-oProxyCommand=id/r", "it names no host"},
+	{"git::ssh://-h/r", "it names no host"},
+	{"git::ssh://h:x/r", "its port is no number"},
 	{"git::ssh://-x@h/r", "begins with '-'"},
 	{"git::ssh://u:p@h/r", "ssh takes no password"},
 	{"git::https://h/r?sshkey=QUJD", "sshkey is for ssh://"},

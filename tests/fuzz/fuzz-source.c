@@ -8,7 +8,7 @@
 #include "config.h"
 
 #include "base/alloc.h"
-#include "fetch/source.h"
+#include "conf/source.h"
 
 #include <errno.h>
 #include <stdint.h>
