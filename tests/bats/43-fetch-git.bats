@@ -1,0 +1,113 @@
+#!/usr/bin/env bats
+# taskhook fetch git::URL, from a repository that the test makes.
+# shellcheck disable=SC2154,SC2030,SC2031 # set by run and by the libraries
+
+bats_require_minimum_version 1.8.0
+load lib/tasks
+load lib/nginx
+load lib/fetch
+
+setup()
+{
+	fetch_setup
+	command -v git >/dev/null || skip "git is not installed"
+	export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_SYSTEM=/dev/null GIT_CONFIG_NOSYSTEM=1
+	repo=$BATS_TEST_TMPDIR/repo
+	git init -q -b main "$repo"
+	git -C "$repo" config user.name t
+	git -C "$repo" config user.email t@example.org
+	mkdir "$repo/sub"
+	echo one >"$repo/file"
+	echo inner >"$repo/sub/inner"
+	ln -s file "$repo/alias"
+	printf '#!/bin/sh\n' >"$repo/tool"
+	chmod 755 "$repo/tool"
+	git -C "$repo" add -A
+	git -C "$repo" commit -qm one
+	git -C "$repo" tag v1
+	first=$(git -C "$repo" rev-parse HEAD)
+	echo two >"$repo/file"
+	git -C "$repo" commit -qam two
+	git -C "$repo" branch other v1
+}
+
+teardown()
+{
+	fetch_teardown
+}
+
+# over_http: the repository at $http/repo.git, as plain files ("dumb" HTTP)
+over_http()
+{
+	nginx_setup
+	git clone -q --bare "$repo" "$www/repo.git"
+	git -C "$www/repo.git" update-server-info
+	chmod -R a+rX "$www"
+}
+
+@test "a branch, a tag, a commit, over HTTP" {
+	over_http
+	run -0 --separate-stderr th fetch "git::$http/repo.git" "$dest"
+	[ "$(cat "$dest/file")" = two ]
+	[ "$(readlink "$dest/alias")" = file ]
+	[ -x "$dest/tool" ]
+	[ ! -e "$dest/.git" ]
+	run -0 th fetch "git::$http/repo.git?ref=v1" "$work/tag"
+	[ "$(cat "$work/tag/file")" = one ]
+	run -0 th fetch "git::$http/repo.git?ref=other" "$work/branch"
+	[ "$(cat "$work/branch/file")" = one ]
+	run -0 th fetch "git::$http/repo.git?ref=$first" "$work/commit"
+	[ "$(cat "$work/commit/file")" = one ]
+	run -0 th fetch "git::$http/repo.git//sub?ref=v1" "$work/sub"
+	[ "$(cat "$work/sub/inner")" = inner ]
+	[ "$(ls -A "$work/sub")" = inner ]
+	no_staging
+}
+
+@test "what cannot be had: 69, one line" {
+	over_http
+	fails 69 no-such-ref --retries=0 "git::$http/repo.git?ref=no-such-ref" "$work/x"
+	fails 69 nothing.git --retries=0 "git::$http/nothing.git" "$work/x"
+	fails 69 127.0.0.1 --retries=0 "git::${http/\/\////user:s3cret@}/nothing.git" "$work/x"
+	fails '@(64|69)' '' --retries=0 "git::$http/repo.git?ref=--upload-pack=touch%20$work/planted" "$work/x"
+	fails '@(64|69)' '' --retries=0 "git::ext::sh -c touch% $work/planted" "$work/x"
+	fails '@(64|69)' '' --retries=0 "git::--upload-pack=touch" "$work/x"
+	fails 65 '@(nowhere|match)' "git::$http/repo.git//nowhere" "$work/x"
+	fails 64 checksum "--checksum=$(printf '%064d' 1)" "git::$http/repo.git" "$work/x"
+}
+
+@test "a repository's links that lead outside, and its hooks" {
+	ln -s ../../../etc/passwd "$repo/escape"
+	git -C "$repo" add -A
+	git -C "$repo" commit -qm escape
+	over_http
+	fails 65 escape "git::$http/repo.git" "$work/x"
+	run -0 th fetch "git::$http/repo.git?ref=v1" "$dest"
+}
+
+@test "limits hold for repositories" {
+	over_http
+	fails 65 max-files --max-files=2 "git::$http/repo.git" "$work/x"
+	head -c 300000 /dev/zero >"$repo/zeros"
+	git -C "$repo" add -A
+	git -C "$repo" commit -qm zeros
+	rm -r "$www/repo.git"
+	git clone -q --bare "$repo" "$www/repo.git"
+	git -C "$www/repo.git" update-server-info
+	fails 65 max-unpacked --max-unpacked=100K "git::$http/repo.git" "$work/x"
+}
+
+@test "with basic auth, whose password no process shows" {
+	over_http
+	run -0 --separate-stderr th -v fetch "git::${http/\/\////user:secret@}/auth/repo.git" "$dest"
+	[ "$(cat "$dest/file")" = two ]
+	no_secrets
+}
+
+@test "without git(1): an error that says so" {
+	over_http
+	mkdir "$root/nogit"
+	run -69 --separate-stderr env PATH="$root/nogit" "$TASKHOOK_PROGRAM" --root "$root" --config "$root/conf" fetch "git::$http/repo.git" "$work/x"
+	[[ $stderr == *git* ]]
+	[ "$(grep -c '' <<<"$stderr")" -eq 1 ]
+}
