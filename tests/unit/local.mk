@@ -41,6 +41,8 @@ unit_tests = \
 	tests/unit/test-layout \
 	tests/unit/test-cglimit \
 	tests/unit/test-cgstat \
+	tests/unit/test-ring \
+	tests/unit/test-detect \
 	tests/unit/test-mount \
 	tests/unit/test-cgroup \
 	tests/unit/test-source
