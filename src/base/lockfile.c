@@ -19,8 +19,8 @@
 
 /*
  * The locks that this process holds. Asking about one of them by the kernel's means would open the
- * file and, by closing it, drop the lock, unseen. An entry counts while its fd still is that file;
- * `pid` is there because a forked child has the memory and the fd, but not the lock.
+ * file and, by closing it, drop the lock, unseen. `pid` is there because a forked child has the
+ * memory and the fd, but not the lock.
  */
 struct held_lock {
 	int fd;
@@ -34,33 +34,37 @@ static struct {
 	size_t n;
 } held;
 
-static bool held_lock_is_live(const struct held_lock *h)
+static bool is_held_here(int dirfd, const char *name)
 {
 	struct stat st;
 
-	return h->pid == getpid() && fstat(h->fd, &st) == 0 && st.st_dev == h->dev &&
-	       st.st_ino == h->ino;
-}
-
-static bool is_held_here(const struct stat *st)
-{
+	if (held.n == 0 || fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return false;
 	for (size_t i = 0; i < held.n; i++)
-		if (held.v[i].dev == st->st_dev && held.v[i].ino == st->st_ino &&
-			held_lock_is_live(&held.v[i]))
+		if (held.v[i].dev == st.st_dev && held.v[i].ino == st.st_ino &&
+			held.v[i].pid == getpid())
 			return true;
 	return false;
 }
 
 static void remember_held(int fd, const struct stat *st)
 {
-	size_t kept = 0;
+	held.v = xreallocarray(held.v, held.n + 1, sizeof(*held.v));
+	held.v[held.n++] = (struct held_lock){fd, getpid(), st->st_dev, st->st_ino};
+}
 
-	for (size_t i = 0; i < held.n; i++)
-		if (held.v[i].fd != fd && held_lock_is_live(&held.v[i]))
-			held.v[kept++] = held.v[i];
-	held.v = xreallocarray(held.v, kept + 1, sizeof(*held.v));
-	held.v[kept] = (struct held_lock){fd, getpid(), st->st_dev, st->st_ino};
-	held.n = kept + 1;
+int lockfile_close(int fd)
+{
+	for (size_t i = 0; fd >= 0 && i < held.n; i++)
+		if (held.v[i].fd == fd) {
+			held.v[i] = held.v[--held.n];
+			break;
+		}
+	if (held.n == 0) {
+		free(held.v);
+		held.v = NULL;
+	}
+	return fd_close(fd);
 }
 
 int lockfile_try(int dirfd, const char *name)
@@ -70,7 +74,7 @@ int lockfile_try(int dirfd, const char *name)
 		_cleanup_close_ int fd = -1;
 		struct stat st, named;
 
-		if (fstatat(dirfd, name, &named, AT_SYMLINK_NOFOLLOW) == 0 && is_held_here(&named))
+		if (is_held_here(dirfd, name))
 			return -EDEADLK;
 		fd = openat(dirfd, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK,
 			S_IRUSR | S_IWUSR);
@@ -121,11 +125,8 @@ int lockfile_holder(int dirfd, const char *name, pid_t *ret_pid)
 {
 	struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 	_cleanup_close_ int fd = -1;
-	struct stat named;
 
-	if (fstatat(dirfd, name, &named, AT_SYMLINK_NOFOLLOW) < 0)
-		return errno == ENOENT ? 0 : -errno;
-	if (is_held_here(&named))
+	if (is_held_here(dirfd, name))
 		return 0;
 	fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd < 0)

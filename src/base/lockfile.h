@@ -13,12 +13,21 @@
 #include <sys/types.h>
 
 /*
- * Opens (makes, mode 0600) `name` below `dirfd` and takes the lock. Returns the fd, whose closing
- * is the unlocking, or -EAGAIN where another process holds it, or -errno. Holding it means that
- * the name still leads to this file: a file that was unlinked while we waited is opened anew.
+ * Opens (makes, mode 0600) `name` below `dirfd` and takes the lock. Returns the fd, which
+ * lockfile_close() unlocks, or -EAGAIN where another process holds it, or -errno. Holding it means
+ * that the name still leads to this file: a file that was unlinked while we waited is opened anew.
  * -EDEADLK: this process holds it already; -EMEDIUMTYPE: no regular file; -ELOOP: a link.
  */
 int lockfile_try(int dirfd, const char *name);
+
+/* Gives the lock up; as fd_close(), whose place it takes for a lock. */
+int lockfile_close(int fd);
+
+static inline void lockfile_closep(int *fd)
+{
+	*fd = lockfile_close(*fd);
+}
+#define _cleanup_lock_ _cleanup_(lockfile_closep)
 
 /* The same, waiting at most until `deadline` (monotonic): -ETIMEDOUT then. For locks that are only
  * held for moments; it polls, as F_SETLKW knows no deadline. */

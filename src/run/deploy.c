@@ -231,7 +231,7 @@ int deploy_group_once(
 	usec_t deadline = usec_add(
 		clock_monotonic_usec(), usec_add(2 * c->task->hooks_total_timeout, USEC_PER_MIN));
 	_cleanup_free_ char *waited_for = NULL;
-	_cleanup_close_ int lock = -1;
+	_cleanup_lock_ int lock = -1;
 	json_t *state = NULL;
 	int r;
 
@@ -294,7 +294,7 @@ int deploy_group_once(
 
 int deploy_begin_leaving(struct context *c, char **ret_before, struct th_err *err)
 {
-	_cleanup_close_ int lock = lockfile_try(c->run_group_fd, LOCK_NAME);
+	_cleanup_lock_ int lock = lockfile_try(c->run_group_fd, LOCK_NAME);
 	_cleanup_free_ char *attempt = own_attempt(), *before = NULL;
 	int r;
 
@@ -332,7 +332,7 @@ void deploy_end_leaving(struct context *c)
 void deploy_end_killed(struct context *c, pid_t pid, uint64_t start_ticks)
 {
 	_cleanup_free_ char *attempt = attempt_of(pid, start_ticks);
-	_cleanup_close_ int lock = -1;
+	_cleanup_lock_ int lock = -1;
 	json_t *state = NULL;
 
 	if (read_state(c, &state) < 0)

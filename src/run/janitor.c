@@ -237,7 +237,7 @@ static void drop_lock(struct task_lock *t, const char *id)
 		(void)unlinkat(t->run_task, "lock", 0);
 		(void)unlinkat(t->run_group, id, AT_REMOVEDIR);
 	}
-	t->lock = fd_close(t->lock);
+	t->lock = lockfile_close(t->lock);
 	t->run_task = fd_close(t->run_task);
 	t->run_group = fd_close(t->run_group);
 }
@@ -302,7 +302,7 @@ static void end_named_cgroup(const struct layout *l, const struct janitor_option
 		ret->failures++;
 	}
 out:
-	fd_close(group_lock);
+	lockfile_close(group_lock);
 	cgtree_done(&cg);
 }
 
@@ -568,7 +568,7 @@ static int clean_group(const struct layout *l, const struct janitor_options *o, 
 	_cleanup_task_ struct task *task = NULL;
 	_cleanup_strv_ struct strv ids = STRV_INIT;
 	_cleanup_free_ char *before = NULL;
-	_cleanup_close_ int lock = -1;
+	_cleanup_lock_ int lock = -1;
 	struct context c;
 	int r;
 

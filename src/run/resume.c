@@ -137,7 +137,7 @@ static void set_lost(struct context *c)
 /* A lock of the group whose holder was killed: the file is all that is left of it. */
 static void remove_stale_lock(struct context *c, const char *name)
 {
-	_cleanup_close_ int fd = -1;
+	_cleanup_lock_ int fd = -1;
 
 	if (faccessat(c->run_group_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
 		return;

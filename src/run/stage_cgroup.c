@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/fd.h"
+#include "base/lockfile.h"
 #include "os/cgroup.h"
 #include "os/proc.h"
 
@@ -43,7 +44,7 @@ static bool remove_unmarked_group(struct context *c)
 static int make_cgroups(struct context *c, enum hook_point point, struct th_err *err)
 {
 	struct th_err why = TH_ERR_INIT;
-	_cleanup_close_ int lock = -1;
+	_cleanup_lock_ int lock = -1;
 	int r;
 
 	(void)point;
@@ -79,7 +80,7 @@ static int make_cgroups(struct context *c, enum hook_point point, struct th_err 
 static int remove_cgroups(struct context *c, enum hook_point point, struct th_err *err)
 {
 	usec_t deadline = usec_add(clock_monotonic_usec(), REMOVE_WAIT);
-	_cleanup_close_ int lock = -1;
+	_cleanup_lock_ int lock = -1;
 	int r, left;
 
 	(void)point;
@@ -98,7 +99,7 @@ static int remove_cgroups(struct context *c, enum hook_point point, struct th_er
 static int remove_group(struct context *c, enum hook_point point, struct th_err *err)
 {
 	usec_t deadline = usec_add(clock_monotonic_usec(), REMOVE_WAIT);
-	_cleanup_close_ int lock = -1;
+	_cleanup_lock_ int lock = -1;
 	int r;
 
 	(void)point;

@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/fd.h"
+#include "base/lockfile.h"
 #include "base/path.h"
 #include "base/rmtree.h"
 
@@ -67,7 +68,8 @@ static int set_shared_owner(struct context *c, int fd, bool first, struct th_err
 
 static int deploy_group(struct context *c, enum hook_point point, struct th_err *err)
 {
-	_cleanup_close_ int fd = -1, lock = -1;
+	_cleanup_lock_ int lock = -1;
+	_cleanup_close_ int fd = -1;
 	bool first;
 
 	(void)point;

@@ -180,7 +180,7 @@ static int settle_earlier(struct context *c, struct th_err *err)
 		return 0;
 	}
 	log_notice("the supervisor of the earlier run did not finish: bringing that down first");
-	c->lock_fd = fd_close(c->lock_fd);
+	c->lock_fd = lockfile_close(c->lock_fd);
 	r = resume_task(c->layout, c->task->group, c->task->id, c->options, NULL, err);
 	log_set_task(c->task->name);
 	if (r == -EBUSY && !err_is_set(err))

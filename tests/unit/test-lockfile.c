@@ -65,12 +65,12 @@ static void test_basics(void)
 	is_int(again, -EDEADLK, "a process cannot take a lock twice");
 	is_int(try_elsewhere("lock"), -EAGAIN, "and does not drop it by trying");
 
-	(void)close(fd);
+	(void)lockfile_close(fd);
 	is_int(holder_elsewhere("lock", getpid()), 0, "closing is unlocking");
 	is_int(lockfile_holder(tempdir.fd, "lock", NULL), 0, "a lock that was dropped is not held");
 	fd = lockfile_try(tempdir.fd, "lock");
 	ok(fd >= 0, "and can be taken again");
-	(void)close(fd);
+	(void)lockfile_close(fd);
 	is_int(try_elsewhere("lock"), 0, "by anyone");
 }
 
@@ -86,7 +86,7 @@ static void test_many(void)
 	}
 	is_int(taken, 40, "many locks");
 	for (int i = 0; i < 40; i += 2)
-		(void)close(fds[i]);
+		(void)lockfile_close(fds[i]);
 	for (int i = 0; i < 40; i++) {
 		(void)snprintf(name, sizeof(name), "many-%d", i);
 		(void)lockfile_holder(tempdir.fd, name, NULL);
@@ -94,7 +94,7 @@ static void test_many(void)
 	}
 	is_int(wrong, 0, "each goes with its own fd");
 	for (int i = 1; i < 40; i += 2)
-		(void)close(fds[i]);
+		(void)lockfile_close(fds[i]);
 }
 
 static void test_holder_dies(void)
@@ -139,14 +139,14 @@ static void test_fork(void)
 		/* The child has the parent's fd, but not its lock. */
 		int r = lockfile_holder(tempdir.fd, "lock", &holder);
 
-		(void)close(fd);
+		(void)lockfile_close(fd);
 		_exit(r == 1 && holder == getppid() && lockfile_try(tempdir.fd, "lock") == -EAGAIN
 				? 0
 				: 1);
 	}
 	is_int(wait_child(pid), 0, "a child does not inherit the lock");
 	is_int(try_elsewhere("lock"), -EAGAIN, "and does not drop it");
-	(void)close(fd);
+	(void)lockfile_close(fd);
 }
 
 static void test_wait(void)
@@ -173,7 +173,7 @@ static void test_wait(void)
 	fd = lockfile_wait(tempdir.fd, "lock", in_msec(30000));
 	ok(fd >= 0, "waiting gets it when the holder ends");
 	(void)wait_child(pid);
-	(void)close(fd);
+	(void)lockfile_close(fd);
 }
 
 static void test_bad_files(void)
@@ -238,7 +238,7 @@ static void test_unlink_race(void)
 			/* Once the name is gone another file of that name may be locked. */
 			atomic_fetch_sub(&shared->inside, 1);
 			(void)unlinkat(tempdir.fd, "race", 0);
-			(void)close(fd);
+			(void)lockfile_close(fd);
 		}
 		_exit(0);
 	}
