@@ -39,17 +39,47 @@ usec_t usec_sub(usec_t a, usec_t b)
 	return a > b ? a - b : 0;
 }
 
+/* Of the Gregorian calendar, which repeats itself after 400 years; counted in years that begin in
+ * March, the leap day is the last of its year. */
+#define DAYS_OF_400_YEARS 146097
+#define DAYS_OF_100_YEARS 36524
+#define DAYS_OF_4_YEARS	  1461
+#define DAYS_BEFORE_1970  719468 /* since 1 March of the year 0 */
+
+/* gmtime_r(3) would do, but in glibc it reads /etc/localtime first. */
+static void date_of_day(uint64_t day, uint64_t *ret_year, unsigned *ret_month, unsigned *ret_day)
+{
+	static const unsigned begin_of_month[] = {
+		0, 31, 61, 92, 122, 153, 184, 214, 245, 275, 306, 337};
+	uint64_t since = day + DAYS_BEFORE_1970, year = since / DAYS_OF_400_YEARS * 400;
+	unsigned rest = (unsigned)(since % DAYS_OF_400_YEARS), n, month = 11;
+
+	/* The last of four centuries and of four years is a day longer: MIN keeps that in it. */
+	n = MIN(rest / DAYS_OF_100_YEARS, 3U);
+	rest -= n * DAYS_OF_100_YEARS;
+	year += 100 * n;
+	n = rest / DAYS_OF_4_YEARS;
+	rest -= n * DAYS_OF_4_YEARS;
+	year += 4 * n;
+	n = MIN(rest / 365, 3U);
+	rest -= n * 365;
+	year += n;
+	while (begin_of_month[month] > rest)
+		month--;
+	*ret_day = rest - begin_of_month[month] + 1;
+	*ret_month = month < 10 ? month + 3 : month - 9;
+	*ret_year = month < 10 ? year : year + 1;
+}
+
 char *clock_rfc3339(usec_t realtime, char *buf, size_t size)
 {
-	time_t sec = (time_t)(realtime / USEC_PER_SEC);
-	unsigned msec = (unsigned)(realtime % USEC_PER_SEC / USEC_PER_MSEC);
-	struct tm tm;
-	size_t n;
+	uint64_t sec = realtime / USEC_PER_SEC, year;
+	unsigned msec = (unsigned)(realtime % USEC_PER_SEC / USEC_PER_MSEC), month, day;
+	unsigned of_day = (unsigned)(sec % (24 * 60 * 60));
 
-	if (!gmtime_r(&sec, &tm))
-		tm = (struct tm){.tm_mday = 1, .tm_year = 70};
-	n = strftime(buf, size, "%Y-%m-%dT%H:%M:%S", &tm);
-	(void)snprintf(buf + n, size - n, ".%03uZ", msec);
+	date_of_day(sec / (24 * 60 * 60), &year, &month, &day);
+	(void)snprintf(buf, size, "%04" PRIu64 "-%02u-%02uT%02u:%02u:%02u.%03uZ", year, month, day,
+		of_day / 3600, of_day / 60 % 60, of_day % 60, msec);
 	return buf;
 }
 

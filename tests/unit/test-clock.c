@@ -40,13 +40,23 @@ int main(void)
 		{UINT64_C(253402300799999999), "9999-12-31T23:59:59.999Z"},
 	};
 	char buf[CLOCK_SPAN_MAX], at[CLOCK_RFC3339_MAX];
-	usec_t a, b, last, backwards = 0;
+	usec_t a, b, last, backwards = 0, wrong = 0;
 	time_t now;
 
 	for (size_t i = 0; i < ARRAY_SIZE(spans); i++)
 		is_str(clock_format_span(spans[i].span, buf, sizeof(buf)), spans[i].text, "span");
 	for (size_t i = 0; i < ARRAY_SIZE(times); i++)
 		is_str(clock_rfc3339(times[i].time, at, sizeof(at)), times[i].text, "time");
+	for (uint64_t day = 0; day < 3 * 146097; day++) {
+		time_t sec = (time_t)(day * 86400 + day % 86400);
+		struct tm tm;
+
+		(void)gmtime_r(&sec, &tm);
+		(void)strftime(buf, sizeof(buf), "%Y-%m-%dT%H:%M:%S.000Z", &tm);
+		wrong +=
+			strcmp(buf, clock_rfc3339((usec_t)sec * USEC_PER_SEC, at, sizeof(at))) != 0;
+	}
+	is_uint(wrong, 0, "1200 years of days, as gmtime_r() has them");
 	contains(clock_rfc3339(USEC_INFINITY, at, sizeof(at)), "Z", "a time far off fits");
 
 	is_uint(usec_add(1, 2), 3, "add");
