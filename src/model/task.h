@@ -116,8 +116,8 @@ static inline void task_freep(struct task **t)
 }
 #define _cleanup_task_ _cleanup_(task_freep)
 
-/* This host as hooks see it, from [node] and the kernel; no DNS. `ret` is zeroed before. The ip may
- * stay NULL. */
+/* This host as hooks see it, from [node] and uname(2). `ret` is zeroed before. The ip stays NULL
+ * where [node] does not tell it: os/hostip.h finds it once a hook needs it. */
 void task_resolve_node(struct node *ret, const struct conf *c);
 
 /* For the record, and back (version 1; unknown members are left alone, missing ones take the

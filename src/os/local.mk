@@ -9,6 +9,8 @@ th_os_SOURCES = \
 	src/os/cgstat.h \
 	src/os/cred.c \
 	src/os/cred.h \
+	src/os/hostip.c \
+	src/os/hostip.h \
 	src/os/loop.c \
 	src/os/loop.h \
 	src/os/mount.c \

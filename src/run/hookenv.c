@@ -222,17 +222,18 @@ static void add_outcome(const struct hook_env *e, struct strv *env)
 static void add_node(const struct hook_env *e, struct strv *env)
 {
 	const struct node *n = &e->task->node;
+	const char *ip = n->ip ? n->ip : e->node_ip;
 	_cleanup_free_ char *roles = join_roles(&n->roles);
 
 	add(env, "NODE_NAME", n->name);
-	add(env, "NODE_IP", n->ip);
+	add(env, "NODE_IP", ip);
 	add(env, "NODE_ARCH", n->arch);
 	add(env, "NODE_ROLE", roles);
 	add(env, "EGGO_CLUSTER_ID", e->task->group);
 	add(env, "EGGO_CLUSTER_API_ENDPOINT", n->cluster_endpoint);
 	add(env, "EGGO_CLUSTER_CONFIG_DIR",
 		n->cluster_config_dir ? n->cluster_config_dir : "/etc/kubernetes");
-	add(env, "EGGO_NODE_IP", n->ip);
+	add(env, "EGGO_NODE_IP", ip);
 	add(env, "EGGO_NODE_NAME", n->name);
 	add(env, "EGGO_NODE_ARCH", n->arch);
 	add(env, "EGGO_NODE_ROLE", roles);

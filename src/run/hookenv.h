@@ -25,6 +25,7 @@ struct hook_env {
 	const char *result_file;       /* HOOK_RESULT */
 	const char *state_dir;	       /* HOOK_STATE_DIR */
 	const char *taskhook;	       /* path of the running program */
+	const char *node_ip;	       /* where [node] tells none; NULL: absent */
 	const char *home, *user;       /* of the user it runs as */
 	const struct strv *handed;     /* NAME=VALUE from earlier hooks of the same user */
 	const struct strv *state;      /* NAME=VALUE: given as STATE_NAME */

@@ -8,6 +8,7 @@
 #include "base/path.h"
 #include "base/rmtree.h"
 #include "os/cred.h"
+#include "os/hostip.h"
 #include "run/hookenv.h"
 #include "run/hookresult.h"
 #include "run/hookrun.h"
@@ -348,6 +349,7 @@ void hook_session_done(struct hook_session *s)
 		fd_close(s->state_fd);
 	json_decref(s->state);
 	free(s->message);
+	free(s->node_ip);
 	hook_cache_free(s->cache);
 	hook_runner_free(s->runner);
 	*s = (struct hook_session)HOOK_SESSION_INIT;
@@ -421,6 +423,9 @@ static int run_once(struct hook_session *s, const struct hook *h, enum hook_poin
 	task_cg = s->group_only ? NULL : cgtree_path(s->cg, s->task->group, s->task->id);
 	group_cg = cgtree_path(s->cg, s->task->group, NULL);
 	state_of(s, out->label, &state);
+	if (!s->knows_ip && !s->task->node.ip)
+		s->node_ip = hostip_find();
+	s->knows_ip = true;
 
 	hook_env_build(
 		&(struct hook_env){
@@ -438,6 +443,7 @@ static int run_once(struct hook_session *s, const struct hook *h, enum hook_poin
 			.result_file = result_file,
 			.state_dir = state_dir,
 			.taskhook = s->program,
+			.node_ip = s->node_ip,
 			.home = as ? as->home : NULL,
 			.user = as ? as->name : NULL,
 			.handed = &handed_of(s, as ? as->uid : geteuid())->env,

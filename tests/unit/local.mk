@@ -17,6 +17,7 @@ unit_tests = \
 	tests/unit/test-treelink \
 	tests/unit/test-logruns \
 	tests/unit/test-cred \
+	tests/unit/test-hostip \
 	tests/unit/test-loop \
 	tests/unit/test-proc \
 	tests/unit/test-proctree \
