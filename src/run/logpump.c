@@ -48,6 +48,7 @@ struct logpump {
 	struct copy copy;
 	int source_fd; /* -1: it has ended, or is not read any more */
 	struct loop_fd source;
+	bool asked; /* for bytes, not only for the end */
 	/* One at a time: rest after a short read, or give the idle buffer back. */
 	struct loop_timer gather, idle;
 	struct loop_timer hold; /* the file's unfinished line has waited long enough */
@@ -301,6 +302,7 @@ static void wait_for_source(struct logpump *p)
 		source_end(p);
 		return;
 	}
+	p->asked = true;
 	if (!p->idle.active)
 		loop_set_timer(p->loop, &p->idle,
 			usec_add(clock_monotonic_usec(), LOGPUMP_IDLE_USEC), on_idle, p);
@@ -392,12 +394,17 @@ static void on_readable(void *arg, uint32_t events)
 {
 	struct logpump *p = arg;
 
-	(void)events;
-	/* Not asked for again until a read finds nothing: while data flows the timer alone paces
-	 * the reads, without a system call for the loop. */
-	(void)loop_change_fd(p->loop, &p->source, 0);
 	loop_clear_timer(p->loop, &p->idle);
 	loop_clear_timer(p->loop, &p->gather);
+	/* Bytes would be told of: this is the end alone, and finding it needs no buffer. */
+	if (p->asked && !(events & EPOLLIN)) {
+		source_end(p);
+		return;
+	}
+	/* Not asked for again until a read finds nothing: while data flows the timer alone paces
+	 * the reads, without a system call for the loop. */
+	p->asked = false;
+	(void)loop_change_fd(p->loop, &p->source, 0);
 	read_burst(p);
 }
 
@@ -421,6 +428,7 @@ int logpump_new(const struct logpump_spec *spec, struct logpump **ret, struct th
 	}
 	p->loop = spec->loop;
 	p->source_fd = TAKE_FD(fd);
+	p->asked = true;
 	p->file = TAKE_PTR(file);
 	p->copy = (struct copy){.fd = spec->copy_fd, .own_fd = -1, .name = spec->copy_name};
 	p->half_full = PIPE_DEFAULT_SIZE / 2;
