@@ -93,20 +93,12 @@ int fd_pipe_enlarge(int fd, int want)
 
 int fd_fill_standard(void)
 {
-	for (;;) {
-		int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-
-		if (fd < 0)
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		/* The lowest free number is what open(2) takes. Held open for the life of the
+		 * process, across exec too: it stands for a standard stream. */
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0)
 			return -errno;
-		if (fd > STDERR_FILENO) {
-			(void)close(fd);
-			return 0;
-		}
-		/* Held open for the life of the process, across exec too: it stands for a
-		 * standard stream. */
-		if (fcntl(fd, F_SETFD, 0) < 0)
-			return -errno;
-	}
+	return 0;
 }
 
 bool fd_same_file(int a, int b)

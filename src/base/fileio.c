@@ -122,6 +122,17 @@ static int temp_publish(int dirfd, const char *temp, const char *path)
 	return 0;
 }
 
+/* Asked for first, as a change of nothing costs a journal's transaction too. By fchmod(2), so that
+ * the umask does not count. */
+static int set_mode(int fd, mode_t mode)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) == 0 && (st.st_mode & 07777) == mode)
+		return 0;
+	return fchmod(fd, mode) < 0 ? -errno : 0;
+}
+
 int file_replace_at(int dirfd, const char *path, mode_t mode, const void *p, size_t n)
 {
 	_cleanup_free_ char *temp = NULL;
@@ -132,9 +143,8 @@ int file_replace_at(int dirfd, const char *path, mode_t mode, const void *p, siz
 	if (fd < 0)
 		return fd;
 	r = fd_write_all(fd, p, n);
-	/* By fchmod(2), so that the umask does not count. */
-	if (r >= 0 && fchmod(fd, mode) < 0)
-		r = -errno;
+	if (r >= 0)
+		r = set_mode(fd, mode);
 	if (r >= 0)
 		r = temp_publish(dirfd, temp, path);
 	if (r < 0)

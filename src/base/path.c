@@ -246,13 +246,28 @@ int path_open_beneath(int dirfd, const char *path, int flags, mode_t mode)
 	return -EAGAIN;
 }
 
+static int open_dir_itself(int dirfd, const char *name)
+{
+	int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0)
+		return errno == ELOOP ? -ENOTDIR : -errno;
+	return fd;
+}
+
 int path_mkdir_open(int dirfd, const char *name, mode_t mode, bool *ret_made)
 {
-	_cleanup_close_ int fd = -1;
+	_cleanup_close_ int fd = open_dir_itself(dirfd, name);
+	struct stat st;
 	bool made;
 	mode_t saved;
 	int r;
 
+	if (fd != -ENOENT) {
+		if (fd >= 0 && ret_made)
+			*ret_made = false;
+		return fd < 0 ? fd : TAKE_FD(fd);
+	}
 	/* The umask is set aside rather than mended by fchmod(2) afterwards: in a directory of
 	 * others the name might lead to another directory by then. */
 	saved = umask(0);
@@ -261,18 +276,13 @@ int path_mkdir_open(int dirfd, const char *name, mode_t mode, bool *ret_made)
 	if (r < 0 && r != -EEXIST)
 		return r;
 	made = r == 0;
-	fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	fd = open_dir_itself(dirfd, name);
 	if (fd < 0)
-		return errno == ELOOP ? -ENOTDIR : -errno;
-	if (made) {
-		struct stat st;
-
-		if (fstat(fd, &st) < 0)
-			return -errno;
-		/* A parent's set-group-ID bit and default ACL have their say in mkdir(2). */
-		if ((st.st_mode & 07777) != mode && st.st_uid == geteuid() && fchmod(fd, mode) < 0)
-			return -errno;
-	}
+		return fd;
+	/* A parent's set-group-ID bit and default ACL have their say in mkdir(2). */
+	if (made && (fstat(fd, &st) < 0 || ((st.st_mode & 07777) != mode &&
+						   st.st_uid == geteuid() && fchmod(fd, mode) < 0)))
+		return -errno;
 	if (ret_made)
 		*ret_made = made;
 	return TAKE_FD(fd);

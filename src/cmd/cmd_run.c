@@ -114,7 +114,6 @@ static int run(struct cmd_context *ctx, void *data, int argc, char **argv)
 	}
 	/* The task holds copies of all that it needs, and the supervisor may live for months. */
 	d->task.conf = conf_free(d->task.conf);
-	ctx->conf = conf_free(ctx->conf);
 	return supervisor_run(&ctx->layout, task, &d->options);
 }
 

@@ -16,6 +16,7 @@
 #include "cmd/cmd_run.h"
 #include "cmd/cmd_status.h"
 #include "cmd/cmd_tables.h"
+#include "model/jsonio.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -555,6 +556,7 @@ int dispatch_main(int argc, char **argv)
 	(void)signal(SIGPIPE, SIG_IGN);
 	if (fd_fill_standard() < 0)
 		return EXIT_INTERNAL;
+	json_seed();
 	program = own_path(argc > 0 ? argv[0] : NULL);
 	m.ctx.program = program;
 	m.ctx.commands = cmd_table;

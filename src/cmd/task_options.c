@@ -203,10 +203,15 @@ static int find_file(struct cmd_context *ctx, struct task_options *o, struct th_
 static int read_layers(struct cmd_context *ctx, struct task_options *o, const char *group_file,
 	struct conf **ret, struct th_err *err)
 {
-	_cleanup_conf_ struct conf *c = conf_new();
-	int r = conf_read_main(c, ctx->layout.config_file, ctx->arg_config != NULL,
-		ctx->layout.config_dropin, NULL, NULL, err);
+	/* cmd_load() has read the lowest layers, which nobody else needs any more. */
+	_cleanup_conf_ struct conf *c = TAKE_PTR(ctx->conf);
+	int r = 0;
 
+	if (!c) {
+		c = conf_new();
+		r = conf_read_main(c, ctx->layout.config_file, ctx->arg_config != NULL,
+			ctx->layout.config_dropin, NULL, NULL, err);
+	}
 	if (r == 0 && group_file)
 		r = conf_read_file(
 			c, AT_FDCWD, group_file, group_file, CONF_IN_GROUP, NULL, NULL, err);

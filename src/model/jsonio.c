@@ -6,8 +6,17 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/random.h>
 
 static const char hex_digits[] = "0123456789abcdef";
+
+void json_seed(void)
+{
+	size_t seed = 0;
+
+	if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) == (ssize_t)sizeof(seed))
+		json_object_seed(seed);
+}
 
 json_t *json_from_text(const char *s)
 {

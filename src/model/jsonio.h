@@ -14,6 +14,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Seeds the hashes of objects, once, before the first: left to itself jansson reads /dev/urandom.
+ */
+void json_seed(void);
+
 /* A new reference; `s` is not NULL. */
 json_t *json_from_text(const char *s);
 json_t *json_from_strv(const struct strv *sv);

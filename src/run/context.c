@@ -117,7 +117,11 @@ int context_begin_live(struct context *c, const struct live_state *owed, struct 
 	l.state = (int32_t)c->record.state;
 	l.since_usec = clock_realtime_usec();
 	l.supervisor_pid = getpid();
-	(void)proc_start_time(getpid(), &l.supervisor_start_ticks);
+	/* Where the record is another supervisor's, it does not tell. */
+	if (owed)
+		(void)proc_start_time(getpid(), &l.supervisor_start_ticks);
+	else
+		l.supervisor_start_ticks = c->record.supervisor_start_ticks;
 	l.run_number = c->record.run_number;
 	l.is_run = 1;
 	l.dirs_begun = 1;
@@ -143,7 +147,7 @@ int context_unlock_group_last(struct context *c, int lock)
 {
 	/* Held while it is unlinked: who waits for it sees that its file has lost its name. */
 	(void)unlinkat(c->run_group_fd, "_lock", 0);
-	return fd_close(lock);
+	return lockfile_close(lock);
 }
 
 int context_open_group_dir(struct context *c, struct th_err *err)
@@ -192,5 +196,5 @@ void context_done(struct context *c)
 	err_clear(&c->failure);
 	free(c->run_path);
 	/* Last: whoever gets the lock finds everything done. */
-	fd_close(c->lock_fd);
+	lockfile_close(c->lock_fd);
 }

@@ -355,13 +355,18 @@ static int add_dir(struct hook_dirs *d, struct hook_cache *cache, const char *ba
 	return 0;
 }
 
+static bool is_missing(const char *path)
+{
+	return access(path, F_OK) < 0 && errno == ENOENT;
+}
+
 static int add_base(struct hook_dirs *d, struct hook_cache *cache, const char *base,
 	enum hook_point point, enum hook_source source, struct th_err *err)
 {
 	int r;
 
 	/* Most hosts have only one of them. */
-	if (access(base, F_OK) < 0 && errno == ENOENT)
+	if (is_missing(base))
 		return 0;
 	r = add_dir(d, cache, base, hook_type_dir(point_type(point)), source, true, err);
 	if (r < 0)
@@ -785,6 +790,16 @@ static int first_misconfigured(const struct hook_list *l, struct th_err *err)
 	return 0;
 }
 
+static bool has_any_base(const struct layout *l, const struct task *t)
+{
+	_cleanup_free_ char *group = layout_group_hooks(l, t->group);
+
+	for (size_t i = 0; i < l->hook_dirs.n; i++)
+		if (!is_missing(l->hook_dirs.v[i]))
+			return true;
+	return !is_missing(group);
+}
+
 int hookdir_check(
 	const struct layout *l, const struct task *t, struct hook_cache *cache, struct th_err *err)
 {
@@ -800,8 +815,9 @@ int hookdir_check(
 	struct hook_context ctx = {.group = t->group, .node_roles = &t->node.roles};
 	bool wanted[POINT_COUNT] = {false};
 
-	for (size_t i = 0; i < ARRAY_SIZE(passed); i++)
-		wanted[passed[i]] = true;
+	if (has_any_base(l, t))
+		for (size_t i = 0; i < ARRAY_SIZE(passed); i++)
+			wanted[passed[i]] = true;
 	for (unsigned int p = 0; p < POINT_COUNT; p++) {
 		struct hook_list list = {.point = (enum hook_point)p};
 		int r;

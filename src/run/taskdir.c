@@ -25,35 +25,42 @@ static int make_dir(const char *path, mode_t mode, struct th_err *err)
 	return fd;
 }
 
+struct base_dir {
+	const char *path;
+	mode_t mode;
+};
+
+/* Opens the last of `n` in *fd, making what is missing. */
+static int open_base(const struct base_dir *dirs, size_t n, int *fd, struct th_err *err)
+{
+	/* Mostly it is there, and with it those before it. */
+	int r = open(dirs[n - 1].path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	for (size_t i = 0; r < 0 && i < n; i++) {
+		r = make_dir(dirs[i].path, dirs[i].mode, err);
+		if (r < 0)
+			return r;
+		if (i + 1 < n)
+			r = fd_close(r);
+	}
+	fd_close(*fd);
+	*fd = r;
+	return 0;
+}
+
 /* RUN/GROUP and STATE/records/GROUP. Records are their owner's alone; RUN may be passed through:
  * hooks with a user of their own have their result files below. */
 int taskdir_open_base(struct context *c, const char *group, struct th_err *err)
 {
-	const struct {
-		char *path;
-		mode_t mode;
-		int *fd;
-	} dirs[] = {
-		{xstrdup(c->layout->state_dir), 0755, NULL},
-		{path_join(c->layout->state_dir, "records"), 0700, NULL},
-		{xasprintf("%s/records/%s", c->layout->state_dir, group), 0700, &c->records_fd},
-		{xstrdup(c->layout->run_dir), 0755, NULL},
-		{layout_run_group(c->layout, group), 0711, &c->run_group_fd},
-	};
-	int fd = 0;
+	const char *state = c->layout->state_dir, *run = c->layout->run_dir;
+	_cleanup_free_ char *records = path_join(state, "records");
+	_cleanup_free_ char *of_group = path_join(records, group);
+	_cleanup_free_ char *run_group = layout_run_group(c->layout, group);
+	const struct base_dir for_records[] = {{state, 0755}, {records, 0700}, {of_group, 0700}};
+	const struct base_dir for_run[] = {{run, 0755}, {run_group, 0711}};
+	int r = open_base(for_records, ARRAY_SIZE(for_records), &c->records_fd, err);
 
-	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
-		if (fd >= 0)
-			fd = make_dir(dirs[i].path, dirs[i].mode, err);
-		if (fd >= 0 && dirs[i].fd) {
-			fd_close(*dirs[i].fd);
-			*dirs[i].fd = fd;
-		} else if (fd >= 0) {
-			fd_close(fd);
-		}
-		free(dirs[i].path);
-	}
-	return fd < 0 ? fd : 0;
+	return r < 0 ? r : open_base(for_run, ARRAY_SIZE(for_run), &c->run_group_fd, err);
 }
 
 /* RUN/GROUP/ID and the lock in it. -EAGAIN: its supervisor lives. */
@@ -107,6 +114,24 @@ static void to_task_log(void *arg, enum log_level level, const char *text)
 	(void)logfile_write(c->taskhook_log, line, strlen(line), true);
 }
 
+/* Looked at first: on a journaling file system a change of nothing costs as much as one of
+ * something. `mode` (mode_t)-1: as it is. */
+static int set_owner(struct context *c, int fd, gid_t gid, mode_t mode)
+{
+	uid_t uid = geteuid();
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	/* Before the mode, whose bits it may clear (chown(2)). */
+	if (c->as_root && (st.st_uid != uid || st.st_gid != gid) &&
+		(fchown(fd, uid, gid) < 0 || fstat(fd, &st) < 0))
+		return -errno;
+	if (mode != (mode_t)-1 && (st.st_mode & 07777) != mode && fchmod(fd, mode) < 0)
+		return -errno;
+	return 0;
+}
+
 /* STATE/tasks/GROUP/ID and its logs, owned as HACKING says. */
 int taskdir_open(struct context *c, struct th_err *err)
 {
@@ -122,19 +147,20 @@ int taskdir_open(struct context *c, struct th_err *err)
 		goto fail;
 	fd_close(c->task_fd);
 	c->task_fd = fd;
-	if (c->as_root && fchown(c->task_fd, geteuid(), gid) < 0)
-		return err_set(err, EXIT_CANTCREAT, errno, "cannot set the owner of '%s': %m", dir);
 	/* The task's user may write there, but not rename `logs` or replace `local` (sticky). */
-	if (fchmod(c->task_fd, 01770) < 0)
-		return err_set(err, EXIT_CANTCREAT, errno, "cannot set the mode of '%s': %m", dir);
+	r = set_owner(c, c->task_fd, gid, 01770);
+	if (r < 0)
+		return err_set(err, EXIT_CANTCREAT, -r, "cannot set owner and mode of '%s': %s",
+			dir, strerror(-r));
 	fd = path_mkdir_open(c->task_fd, "logs", 0750, NULL);
 	if (fd < 0)
 		goto fail;
 	fd_close(c->log_fd);
 	c->log_fd = fd;
-	if (c->as_root && fchown(c->log_fd, geteuid(), gid) < 0)
-		return err_set(
-			err, EXIT_CANTCREAT, errno, "cannot set the owner of '%s/logs': %m", dir);
+	r = set_owner(c, c->log_fd, gid, (mode_t)-1);
+	if (r < 0)
+		return err_set(err, EXIT_CANTCREAT, -r, "cannot set the owner of '%s/logs': %s",
+			dir, strerror(-r));
 	return 0;
 fail:
 	return err_set(err, EXIT_CANTCREAT, -fd, "cannot make '%s': %s", dir,
@@ -218,7 +244,7 @@ void taskdir_unlock(struct context *c)
 {
 	(void)unlinkat(c->run_fd, "lock", 0);
 	(void)unlinkat(c->run_group_fd, c->task->id, AT_REMOVEDIR);
-	c->lock_fd = fd_close(c->lock_fd);
+	c->lock_fd = lockfile_close(c->lock_fd);
 	if (c->abandoned)
 		remove_empty_base(c);
 }
