@@ -34,7 +34,7 @@ static int stay_stuck(struct context *c)
 static int remove_unmarked(struct context *c, const struct live_state *l, struct th_err *err)
 {
 	bool group = l->cgroup_begun == LIVE_CGROUPS_MAKING_GROUP;
-	_cleanup_close_ int lock = -1;
+	_cleanup_lock_ int lock = -1;
 
 	if (!group && l->cgroup_begun != LIVE_CGROUPS_MAKING_TASK)
 		return 0;
