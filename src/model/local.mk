@@ -1,4 +1,6 @@
 th_model_SOURCES = \
+	src/model/artifact.c \
+	src/model/artifact.h \
 	src/model/hook.c \
 	src/model/hook.h \
 	src/model/jsonio.c \

@@ -25,6 +25,7 @@ void record_done(struct record *r)
 	strv_done(&r->output);
 	free(r->message);
 	strv_done(&r->warnings);
+	artifact_results_done(&r->artifacts);
 	json_decref(r->task);
 	json_decref(r->hook_state);
 	*r = (struct record){0};
@@ -125,6 +126,8 @@ json_t *record_to_json(const struct record *r)
 	if (r->log_dropped)
 		json_put_u64(j, "log_dropped", r->log_dropped);
 	json_put_strv(j, "warnings", &r->warnings);
+	if (r->artifacts.n)
+		json_put(j, "artifacts", artifact_results_to_json(&r->artifacts));
 	if (r->task)
 		json_put(j, "task", json_incref(r->task));
 	if (r->hook_state)
@@ -283,6 +286,8 @@ int record_from_json(const json_t *j, struct record *ret, struct th_err *err)
 	json_in_text(&in, "message", &r.message);
 	json_in_u64(&in, "log_dropped", &r.log_dropped);
 	json_in_strv(&in, "warnings", &r.warnings);
+	if (artifact_results_from_json(json_in_array(&in, "artifacts"), &r.artifacts, err) < 0)
+		in.failed = -EBADMSG;
 	object = json_in_object(&in, "task");
 	r.task = object ? json_incref(json_object_get(j, "task")) : NULL;
 	object = json_in_object(&in, "hook_state");

@@ -10,7 +10,8 @@
  *"uid": 0, "started": "RFC 3339", "started_usec": N, "supervisor": {"pid", "start_ticks"}, "task":
  *{task_to_json}, "state": "running", ... and once ended: "ended", "ended_usec", "result",
  *"exit_code", "signal", "oom_killed", "stop_reason", "status", "decided_by", "failed":
- *{"point","hook","reason","output":[...]}, "usage": {...} }
+ *{"point","hook","reason","output":[...]}, "usage": {...}, "artifacts": [{"name", "source",
+ *"destination", "result", "size", "files", "usec", "digest"}] }
  */
 
 #include "base/clock.h"
@@ -51,9 +52,10 @@ struct record {
 	char *message;	      /* of a hook's [result], or NULL */
 	uint64_t log_dropped; /* bytes */
 	struct strv warnings; /* failures that did not stop it, one line each */
-	json_t *task;	      /* as task_to_json() made it; owned reference */
-	json_t *hook_state;   /* {"POINT/NAME": {"state":{}, "done":true, "env":{}, "mounts":{},
-				 "devices":{}}}; or NULL */
+	struct artifact_results artifacts;
+	json_t *task;	    /* as task_to_json() made it; owned reference */
+	json_t *hook_state; /* {"POINT/NAME": {"state":{}, "done":true, "env":{}, "mounts":{},
+			       "devices":{}}}; or NULL */
 };
 
 void record_done(struct record *r);

@@ -98,6 +98,10 @@ struct task *task_free(struct task *t)
 	free(t->node.ip);
 	free(t->node.arch);
 	strv_done(&t->node.roles);
+	for (size_t i = 0; i < t->n_artifacts; i++)
+		artifact_done(&t->artifacts[i]);
+	free(t->artifacts);
+	fetch_settings_done(&t->fetch);
 	free(t->node.cluster_endpoint);
 	free(t->node.cluster_config_dir);
 	free(t);
@@ -404,6 +408,33 @@ static int resolve_hooks(
 	return 0;
 }
 
+static int compare_artifacts(const void *a, const void *b)
+{
+	const struct artifact *x = a, *y = b;
+
+	return strcmp(x->name, y->name);
+}
+
+static int resolve_artifacts(struct task *t, const struct conf *c, struct th_err *err)
+{
+	size_t n = conf_named_count(c, CONF_NAMED_ARTIFACT);
+
+	if (n == 0)
+		return 0;
+	fetch_settings_from_conf(&t->fetch, c);
+	t->artifacts = xcalloc(n, sizeof(*t->artifacts));
+	for (size_t i = 0; i < n; i++) {
+		int r = artifact_from_conf(&t->artifacts[t->n_artifacts++],
+			conf_named_name(c, CONF_NAMED_ARTIFACT, i),
+			conf_named(c, CONF_NAMED_ARTIFACT, i), c, err);
+
+		if (r < 0)
+			return r;
+	}
+	qsort(t->artifacts, n, sizeof(*t->artifacts), compare_artifacts);
+	return 0;
+}
+
 void task_resolve_node(struct node *ret, const struct conf *c)
 {
 	struct utsname u;
@@ -470,6 +501,8 @@ int task_resolve(const struct conf *c, const struct task_args *args, const struc
 		return r;
 	resolve_settings(t, c, args);
 	r = resolve_hooks(t, c, args, err);
+	if (r == 0)
+		r = resolve_artifacts(t, c, err);
 	if (r < 0)
 		return r;
 	*ret = TAKE_PTR(t);
@@ -607,6 +640,17 @@ static json_t *node_to_json(const struct node *n)
 	return j;
 }
 
+/* For hooks that read the record: nothing is fetched again after a crash, so what is secret stays
+ * out of it. */
+static json_t *artifacts_to_json(const struct task *t)
+{
+	json_t *j = json_object();
+
+	for (size_t i = 0; i < t->n_artifacts; i++)
+		json_put(j, t->artifacts[i].name, artifact_definition(&t->artifacts[i]));
+	return j;
+}
+
 json_t *task_to_json(const struct task *t)
 {
 	json_t *j = json_object();
@@ -644,6 +688,8 @@ json_t *task_to_json(const struct task *t)
 	json_put_text(j, "cgroup_mode", cgroup_mode_names[t->cgroup_mode]);
 	json_put_text(j, "cgroup_parent", t->cgroup_parent);
 	json_put(j, "node", node_to_json(&t->node));
+	if (t->n_artifacts)
+		json_put(j, "artifacts", artifacts_to_json(t));
 	return j;
 }
 

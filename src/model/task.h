@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/str.h"
 #include "conf/conf.h"
+#include "model/artifact.h"
 #include "model/hook.h"
 #include "model/layout.h"
 #include "os/cglimit.h"
@@ -85,6 +86,10 @@ struct task {
 	enum cgroup_mode cgroup_mode;
 	char *cgroup_parent; /* "auto" or a path */
 	struct node node;
+	/* By name, byte-wise. Not read back from a record, which holds none of their secrets. */
+	struct artifact *artifacts;
+	size_t n_artifacts;
+	struct fetch_settings fetch; /* empty without artifacts */
 };
 
 /* What the command line adds to the configuration. */
