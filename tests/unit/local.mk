@@ -46,6 +46,8 @@ unit_tests = \
 	tests/unit/test-detect \
 	tests/unit/test-mount \
 	tests/unit/test-cgroup \
-	tests/unit/test-source
+	tests/unit/test-source \
+	tests/unit/test-goduration \
+	tests/unit/test-value
 
 noinst_HEADERS = tests/unit/tempdir.h tests/unit/no-openat2.h tests/unit/cgtest.h tests/unit/helper.h tests/unit/refused.h
