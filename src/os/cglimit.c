@@ -149,6 +149,26 @@ char *cglimits_format(const struct cglimits *l)
 	return strbuf_steal(&b);
 }
 
+char *cglimits_value(const struct cglimits *l, const char *key)
+{
+	struct strbuf joined = STRBUF_INIT;
+	char value[64];
+
+	if (strcmp(key, "cpus") == 0)
+		return l->cpus ? xstrdup(l->cpus) : NULL;
+	if (strcmp(key, "io-max") == 0) {
+		for (size_t i = 0; i < l->io_max.n; i++)
+			strbuf_addf(&joined, "%s%s", i ? ", " : "", l->io_max.v[i]);
+		return l->io_max.n ? strbuf_steal(&joined) : NULL;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(limits); i++)
+		if (strcmp(key, limits[i].key) == 0 && limit_is_set(l, &limits[i])) {
+			format_value(&limits[i], limit_value(l, &limits[i]), value, sizeof(value));
+			return xstrdup(value);
+		}
+	return NULL;
+}
+
 /* ---- sets of CPUs --------------------------------------------------------------------------- */
 
 struct cpu_set {
@@ -209,20 +229,19 @@ static bool is_subset(const struct strv *a, const struct strv *b)
 	return true;
 }
 
-bool cglimits_equal(const struct cglimits *a, const struct cglimits *b, const char **ret_key)
+bool cglimits_within(const struct cglimits *a, const struct cglimits *b, const char **ret_key)
 {
 	const char *key = NULL;
 
-	for (size_t i = 0; i < ARRAY_SIZE(limits) && !key; i++) {
-		bool has = limit_is_set(a, &limits[i]);
-
-		if (has != limit_is_set(b, &limits[i]) ||
-			(has && limit_value(a, &limits[i]) != limit_value(b, &limits[i])))
+	for (size_t i = 0; i < ARRAY_SIZE(limits) && !key; i++)
+		if (limit_is_set(a, &limits[i]) &&
+			(!limit_is_set(b, &limits[i]) ||
+				limit_value(a, &limits[i]) != limit_value(b, &limits[i])))
 			key = limits[i].key;
-	}
-	if (!key && !cpus_are_equal(a->cpus, b->cpus))
+	if (!key && a->cpus && !cpus_are_equal(a->cpus, b->cpus))
 		key = "cpus";
-	if (!key && !(is_subset(&a->io_max, &b->io_max) && is_subset(&b->io_max, &a->io_max)))
+	if (!key && a->io_max.n &&
+		!(is_subset(&a->io_max, &b->io_max) && is_subset(&b->io_max, &a->io_max)))
 		key = "io-max";
 	if (key && ret_key)
 		*ret_key = key;

@@ -54,10 +54,14 @@ unsigned cglimits_controllers(const struct cglimits *l);
  */
 int cglimits_apply(int dirfd, const struct cglimits *l, const char *section, struct th_err *err);
 
-/* True where both set the same limits to the same values: CPUs are compared as a set, io_max as a
- * set of texts. Else *ret_key (may be NULL; static memory) is the key of the first that
- * differs, as in the task file without its section. */
-bool cglimits_equal(const struct cglimits *a, const struct cglimits *b, const char **ret_key);
+/* True where `b` sets all that `a` sets, to the same values: CPUs are compared as a set, io_max as a
+ * set of texts. Else *ret_key (may be NULL; static memory) is the key of the first that differs, as
+ * in the task file without its section. */
+bool cglimits_within(const struct cglimits *a, const struct cglimits *b, const char **ret_key);
+
+/* The value of one key as a user writes it, several joined by ", "; NULL where it is not set. The
+ * caller frees it. */
+char *cglimits_value(const struct cglimits *l, const char *key);
 
 /* One line for people and dry runs: "memory=1G pids=64"; "" where nothing is set. The caller frees
  * it. */

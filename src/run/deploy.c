@@ -95,51 +95,41 @@ static int write_state(struct context *c, const char *state, const char *attempt
 }
 
 /* The first start decides; a task that says something else later is refused, as one of the two
- * would be ignored. */
-static int compare_limits(struct context *c, const json_t *state, struct th_err *err)
+ * would be ignored. A task without limits for the group takes what is there. */
+static int compare_limits(
+	struct context *c, const json_t *state, const struct cglimits *theirs, struct th_err *err)
 {
-	json_t *task = NULL;
-	const json_t *theirs = json_object_get(state, "group_limits"), *mine;
+	const struct cglimits *mine = &c->task->group_limits;
+	_cleanup_free_ char *a = NULL, *b = NULL;
 	const char *key;
-	json_t *value;
-	int r = 0;
 
-	/* A task without limits for the group takes what is there. */
-	if (!c->task->group_limits_origin)
+	if (cglimits_within(mine, theirs, &key))
 		return 0;
-	task = task_to_json(c->task);
-	mine = json_object_get(task, "group_limits");
-	json_object_foreach((json_t *)(uintptr_t)mine, key, value)
-	{
-		const json_t *other = json_object_get(theirs, key);
-		_cleanup_free_ char *a = NULL, *b = NULL;
-
-		if (other && json_equal(value, other))
-			continue;
-		a = json_dumps(value, JSON_ENCODE_ANY);
-		b = other ? json_dumps(other, JSON_ENCODE_ANY) : xstrdup("not set");
-		r = err_set(err, EXIT_CONFIG, EEXIST,
-			"group-limits.%s is %s in %s, but the group '%s' was started with %s%s%s "
-			"(the first start decides; 'taskhook cleanup %s' ends the group)",
-			key, a, c->task->group_limits_origin, c->task->group, b,
-			*text_of(state, "origin") ? " from " : "", text_of(state, "origin"),
-			c->task->group);
-		break;
-	}
-	json_decref(task);
-	return r;
+	a = cglimits_value(mine, key);
+	b = cglimits_value(theirs, key);
+	return err_set(err, EXIT_CONFIG, EEXIST,
+		"group-limits.%s is %s in %s, but the group '%s' was started with %s%s%s "
+		"(the first start decides; 'taskhook cleanup %s' ends the group)",
+		key, a, c->task->group_limits_origin, c->task->group, b ? b : "none",
+		*text_of(state, "origin") ? " from " : "", text_of(state, "origin"),
+		c->task->group);
 }
 
 /* The group's cgroup comes and goes with its tasks: whoever makes it anew, be it a task that sets
  * no limits for the group, sets those that the first start decided. */
 static int take_limits(struct context *c, const json_t *state, struct th_err *err)
 {
-	int r = compare_limits(c, state, err);
+	_cleanup_cglimits_ struct cglimits theirs = CGLIMITS_INIT;
+	int r = task_group_limits_from_json(state, &theirs, err);
 
+	if (r == 0)
+		r = compare_limits(c, state, &theirs, err);
 	if (r < 0)
 		return r;
 	cglimits_done(&c->group_limits);
-	return task_group_limits_from_json(state, &c->group_limits, err);
+	c->group_limits = theirs;
+	theirs = (struct cglimits)CGLIMITS_INIT;
+	return 0;
 }
 
 static int run_deploy(

@@ -157,3 +157,10 @@ run_all() # COUNT COMMAND: COUNT tasks at once; the exit statuses in $statuses
 	config off
 	run -69 th run -g "$group" -i x --set limits.pids=10 -- true
 }
+
+@test "another limit for the group is refused, in the words of the task file" {
+	printf '[group-limits]\nmemory-high = 32M\n' >"$root/a.ini"
+	run th run -g "$group" -i a -f "$root/a.ini" -- true
+	run -78 th run -g "$group" -i b --set group-limits.memory-high=64M -- true
+	[[ $output == *"group-limits.memory-high is 64M in "*"started with 32M from $root/a.ini:2 "* ]]
+}
