@@ -197,8 +197,8 @@ static void check_files(void)
 	add_link("44-loop", "etc/pre-start/44-loop");
 	if (mkfifoat(tempdir.fd, "etc/pre-start/50-fifo", 0755) < 0)
 		bail("mkfifo: %s", strerror(errno));
-	(void)snprintf(address.sun_path, sizeof(address.sun_path), "%s",
-		tempdir_path("etc/pre-start/51-socket"));
+	(void)snprintf(address.sun_path, sizeof(address.sun_path),
+		"/proc/self/fd/%d/etc/pre-start/51-socket", tempdir.fd);
 	if (bind(fd, (struct sockaddr *)(void *)&address, sizeof(address)) < 0)
 		bail("bind: %s", strerror(errno));
 	close(fd);

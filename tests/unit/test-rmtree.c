@@ -70,7 +70,8 @@ static void test_small(void)
 	if (mkfifoat(tempdir.fd, "x/fifo", 0600) != 0)
 		bail("mkfifo: %s", strerror(errno));
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	(void)snprintf(sun.sun_path, sizeof(sun.sun_path), "%s", tempdir_path("x/sub/socket"));
+	(void)snprintf(
+		sun.sun_path, sizeof(sun.sun_path), "/proc/self/fd/%d/x/sub/socket", tempdir.fd);
 	(void)bind(fd, (struct sockaddr *)&sun, sizeof(sun));
 	(void)close(fd);
 	is_int(remove_tree("x", NULL), 0, "a tree with all kinds of things");
