@@ -5,11 +5,15 @@
 #include "base/alloc.h"
 #include "base/fd.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -150,6 +154,54 @@ int file_replace_at(int dirfd, const char *path, mode_t mode, const void *p, siz
 	if (r < 0)
 		(void)unlinkat(dirfd, temp, 0);
 	return r;
+}
+
+/* Takes ".NUMBER" off the end of the first n bytes of a name: what is left of n, or 0. */
+static size_t cut_number(const char *name, size_t n, unsigned long *ret)
+{
+	size_t digits = 0;
+
+	while (digits < n && name[n - 1 - digits] >= '0' && name[n - 1 - digits] <= '9')
+		digits++;
+	if (digits == 0 || digits > 9 || n < digits + 2 || name[n - 1 - digits] != '.')
+		return 0;
+	*ret = strtoul(name + n - digits, NULL, 10);
+	return n - digits - 1;
+}
+
+/* See temp_create(). */
+static bool is_stale_temp(int dirfd, const char *name, usec_t min_age_usec)
+{
+	unsigned long counter, pid;
+	size_t n = cut_number(name, strlen(name), &counter);
+	struct stat st;
+	usec_t changed;
+
+	n = n ? cut_number(name, n, &pid) : 0;
+	if (n < 2 || name[0] != '.' || pid == 0 || pid > INT_MAX)
+		return false;
+	if (kill((pid_t)pid, 0) == 0 || errno != ESRCH)
+		return false;
+	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
+		return false;
+	changed = (usec_t)st.st_mtim.tv_sec * USEC_PER_SEC;
+	return usec_add(changed, min_age_usec) <= clock_realtime_usec();
+}
+
+unsigned file_remove_stale_temps(int dirfd, usec_t min_age_usec)
+{
+	unsigned removed = 0;
+	struct dirent *e;
+	DIR *d = NULL;
+
+	if (fd_opendir(dirfd, &d) < 0)
+		return 0;
+	while ((e = readdir(d)))
+		if (is_stale_temp(dirfd, e->d_name, min_age_usec) &&
+			unlinkat(dirfd, e->d_name, 0) == 0)
+			removed++;
+	closedir(d);
+	return removed;
 }
 
 int file_write_at(int dirfd, const char *path, const char *s)

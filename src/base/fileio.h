@@ -3,6 +3,8 @@
 
 /* Small whole files, read with a limit and replaced at once. */
 
+#include "base/clock.h"
+
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -23,6 +25,10 @@ int file_read_at(
  * the new, whole. No fsync (HACKING, "What keeps it right"). The temporary is gone on failure. 0 or
  * -errno. */
 int file_replace_at(int dirfd, const char *path, mode_t mode, const void *p, size_t n);
+
+/* Removes from a directory the temporary files that file_replace_at() made in processes that are
+ * gone, and that were not written to for `min_age_usec`. Everything else stays. Returns how many. */
+unsigned file_remove_stale_temps(int dirfd, usec_t min_age_usec);
 
 /* Writes `s` to an existing file in one write(2), as kernel interfaces want it. 0 or -errno. */
 int file_write_at(int dirfd, const char *path, const char *s);

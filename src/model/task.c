@@ -85,7 +85,6 @@ struct task *task_free(struct task *t)
 	cglimits_done(&t->limits);
 	cglimits_done(&t->group_limits);
 	free(t->group_limits_origin);
-	strv_done(&t->group_env);
 	strv_done(&t->hooks_pass_env);
 	for (size_t i = 0; i < t->n_hook_options; i++)
 		hook_option_done(&t->hook_options[i]);
@@ -259,8 +258,6 @@ static int resolve_environment(
 		env_set(&t->env, name, value);
 	}
 	pick_environment(&t->hooks_pass_env, args->environ, conf_list(c, KEY_HOOKS_PASS_ENV));
-	if (args->group_env)
-		strv_copy(&t->group_env, args->group_env);
 	return 0;
 }
 
@@ -680,7 +677,6 @@ json_t *task_to_json(const struct task *t)
 	put_object(j, "limits", limits_to_json(&t->limits));
 	put_object(j, "group_limits", limits_to_json(&t->group_limits));
 	json_put_text(j, "group_limits_origin", t->group_limits_origin);
-	json_put_strv(j, "group_env", &t->group_env);
 	json_put_bool(j, "log_to_files", t->log_to_files);
 	json_put_u64(j, "log_max_size", t->log_max_size);
 	json_put_u64(j, "log_max_files", t->log_max_files);
@@ -978,7 +974,6 @@ int task_from_json(const json_t *j, struct task **ret, struct th_err *err)
 	in_limits(&in, "limits", &t->limits);
 	in_limits(&in, "group_limits", &t->group_limits);
 	json_in_text(&in, "group_limits_origin", &t->group_limits_origin);
-	json_in_strv(&in, "group_env", &t->group_env);
 	json_in_bool(&in, "log_to_files", &t->log_to_files);
 	json_in_u64(&in, "log_max_size", &t->log_max_size);
 	in_unsigned(&in, "log_max_files", &t->log_max_files);

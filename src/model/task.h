@@ -70,7 +70,6 @@ struct task {
 	struct cglimits limits, group_limits;
 	char *group_limits_origin; /* "FILE:LINE" or "--set", for the refusal of a different value
 				    */
-	struct strv group_env;	   /* [env] of group.ini */
 	bool log_to_files;
 	uint64_t log_max_size;
 	unsigned log_max_files;
@@ -101,7 +100,6 @@ struct task_args {
 	size_t n_hook_options;
 	const char *default_id; /* NAME of -f NAME, for the ID */
 	const char *file;
-	const struct strv *group_env; /* [env] of group.ini, NAME=VALUE; NULL: none */
 	char **environ;		      /* the caller's */
 };
 

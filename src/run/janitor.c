@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/fd.h"
+#include "base/fileio.h"
 #include "base/lockfile.h"
 #include "base/log.h"
 #include "base/path.h"
@@ -411,11 +412,15 @@ static int clean_task(const struct layout *l, const struct janitor_options *o, c
 
 /* ---- a group ---- */
 
+static char *group_log_dir(const struct layout *l, const char *group)
+{
+	return xasprintf("%s/records/_groups/%s", l->state_dir, group);
+}
+
 static int open_group_context(struct context *c, const struct layout *l,
 	const struct janitor_options *o, const struct task *task, struct th_err *err)
 {
 	_cleanup_free_ char *run = layout_run_group(l, task->group);
-	_cleanup_free_ char *logs = xasprintf("%s/records/_groups", l->state_dir);
 	int r;
 
 	r = context_init(c, l, &o->supervisor, err);
@@ -426,15 +431,6 @@ static int open_group_context(struct context *c, const struct layout *l,
 	if (c->run_group_fd < 0)
 		return err_set(err, EXIT_CANTCREAT, -c->run_group_fd, "cannot make '%s': %s", run,
 			strerror(-c->run_group_fd));
-	/* The group's own directory goes; what its last hooks said stays beside the records. */
-	c->log_fd = path_mkdir_parents(logs, 0700);
-	if (c->log_fd >= 0)
-		c->hooklog = hooklog_new(&(struct hooklog_spec){.loop = c->loop,
-			.dirfd = c->log_fd,
-			.max_size = task->log_max_size,
-			.max_files = task->log_max_files,
-			.uid = (uid_t)-1,
-			.gid = (gid_t)-1});
 	r = cgtree_open(&c->cg,
 		task->cgroup_mode == CGROUP_MODE_OFF ? CGROUP_MODE_OFF : CGROUP_MODE_AUTO,
 		task->cgroup_parent, l->state_dir, true, err);
@@ -527,20 +523,64 @@ static void remove_group_remains(struct context *c)
 	(void)rmdir(run);
 }
 
-/* With the group's `_deploy` lock: no task of it can begin. */
+/* With the group's `_deploy` lock, so nobody else writes there. The group's own directory goes;
+ * what its last hooks said stays beside the records. */
+static void open_group_log(struct context *c)
+{
+	_cleanup_free_ char *path = group_log_dir(c->layout, c->task->group);
+
+	c->log_fd = path_mkdir_parents(path, 0700);
+	if (c->log_fd < 0)
+		return;
+	c->hooklog = hooklog_new(&(struct hooklog_spec){.loop = c->loop,
+		.dirfd = c->log_fd,
+		.max_size = c->task->log_max_size,
+		.max_files = c->task->log_max_files,
+		.uid = (uid_t)-1,
+		.gid = (gid_t)-1});
+	c->hooks.log = c->hooklog;
+}
+
+static void close_group_log(struct context *c)
+{
+	_cleanup_free_ char *path = group_log_dir(c->layout, c->task->group);
+
+	c->hooks.log = c->hooklog = hooklog_free(c->hooklog);
+	/* Of a group without hooks nothing was said. */
+	(void)rmdir(path);
+}
+
+/* "'a', 'b'": the tasks that have not come to their end; NULL: none. The caller frees it. */
+static char *name_living(const struct layout *l, const char *group, const struct strv *ids)
+{
+	struct strbuf b = STRBUF_INIT;
+
+	for (size_t i = 0; i < ids->n; i++) {
+		struct dead_task t;
+
+		look_at(l, group, ids->v[i], false, &t);
+		if (t.life != LIFE_DEAD && t.life != LIFE_GONE && t.life != LIFE_NAMED_ONLY)
+			strbuf_addf(&b, "%s'%s'", b.len ? ", " : "", ids->v[i]);
+	}
+	return b.len ? strbuf_steal(&b) : NULL;
+}
+
+/* With the group's `_deploy` lock: no task of it can begin. `before` is what the group was. */
 static void end_group(struct context *c, const struct janitor_options *o, const struct strv *ids,
-	struct janitor_report *ret)
+	const char *before, struct janitor_report *ret)
 {
 	const struct layout *l = c->layout;
 	const char *group = c->task->group;
+	_cleanup_free_ char *living = NULL;
 
+	open_group_log(c);
 	c->run_fd = path_mkdir_open(c->run_group_fd, HOOKS_DIR, 0711, NULL);
 	c->run_path = layout_run_task(l, group, HOOKS_DIR);
 	c->hooks.run_fd = c->run_fd;
 	c->hooks.run_path = c->run_path;
 	(void)stage_run_point(c, POINT_PRE_CLEANUP, NULL, NULL);
-	if (o->force && stop_tasks(l, c->loop, group, ids) < 0)
-		context_warn(c, "tasks of the group '%s' did not end in time, going on", group);
+	if (o->force)
+		(void)stop_tasks(l, c->loop, group, ids);
 	for (size_t i = 0; i < ids->n; i++) {
 		_cleanup_err_ struct th_err why = TH_ERR_INIT;
 		struct dead_task t;
@@ -552,7 +592,19 @@ static void end_group(struct context *c, const struct janitor_options *o, const 
 		if (remove_dead(l, o, group, ids->v[i], true, ret, &why) < 0 && err_is_set(&why))
 			context_warn(c, "%s", err_text(&why));
 	}
+	living = name_living(l, group, ids);
+	if (living) {
+		context_warn(c,
+			"the group '%s' is kept: %s did not end in time ('taskhook cleanup --force "
+			"%s' tries again)",
+			group, living, group);
+		close_group_log(c);
+		(void)rmtree_at(c->run_group_fd, HOOKS_DIR, NULL, NULL, NULL);
+		deploy_cancel_leaving(c, before);
+		return;
+	}
 	(void)stage_run_point(c, POINT_POST_CLEANUP, NULL, NULL);
+	close_group_log(c);
 	remove_group_remains(c);
 	ret->removed_groups++;
 }
@@ -602,7 +654,7 @@ static int clean_group(const struct layout *l, const struct janitor_options *o, 
 			deploy_cancel_leaving(&c, before);
 			ret->busy += idle ? 0 : busy;
 		} else {
-			end_group(&c, o, &ids, ret);
+			end_group(&c, o, &ids, before, ret);
 		}
 		ret->failures += (unsigned)c.record.warnings.n;
 		r = 0;
@@ -610,6 +662,50 @@ static int clean_group(const struct layout *l, const struct janitor_options *o, 
 	context_done(&c);
 	log_set_task(NULL);
 	return r;
+}
+
+/* ---- what nobody asks for any more ---- */
+
+/* Of processes that were killed while they replaced a file. */
+static void remove_stale_temps(const struct layout *l, const char *group)
+{
+	_cleanup_free_ char *records = xasprintf("%s/records/%s", l->state_dir, group);
+	_cleanup_free_ char *run = layout_run_group(l, group);
+	const char *const dirs[] = {records, run};
+
+	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
+		_cleanup_close_ int fd = open(dirs[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+		if (fd >= 0)
+			(void)file_remove_stale_temps(fd, YOUNG_USEC);
+	}
+}
+
+/* What the hooks of clean-ups said, of groups that have gone for as long as failed tasks are kept.
+ */
+static void remove_old_group_logs(
+	const struct layout *l, const struct janitor_options *o, const struct strv *groups)
+{
+	_cleanup_free_ char *path = path_join(l->state_dir, "records/_groups");
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_strv_ struct strv names = STRV_INIT;
+
+	if (fd < 0 || add_names(path, NULL, &names) < 0)
+		return;
+	for (size_t i = 0; i < names.n; i++) {
+		_cleanup_free_ char *dir = group_log_dir(l, names.v[i]);
+		_cleanup_free_ char *log = path_join(dir, "hooks.jsonl");
+		usec_t written = MAX(mtime_of(dir), mtime_of(log));
+
+		if (strv_contains(groups, names.v[i]) ||
+			usec_sub(clock_realtime_usec(), written) <
+				MAX(o->failed_older_than, YOUNG_USEC))
+			continue;
+		if (o->dry_run)
+			(void)printf("remove %s\n", dir);
+		else
+			(void)rmtree_at(fd, names.v[i], NULL, NULL, NULL);
+	}
 }
 
 /* ---- the commands ---- */
@@ -643,6 +739,8 @@ int janitor_run(const struct layout *l, const struct janitor_options *o, struct 
 	for (size_t g = 0; g < groups.n; g++) {
 		_cleanup_strv_ struct strv ids = STRV_INIT;
 
+		if (!o->dry_run)
+			remove_stale_temps(l, groups.v[g]);
 		(void)janitor_tasks(l, groups.v[g], &ids);
 		for (size_t i = 0; i < ids.n; i++) {
 			_cleanup_err_ struct th_err why = TH_ERR_INIT;
@@ -662,6 +760,7 @@ int janitor_run(const struct layout *l, const struct janitor_options *o, struct 
 			}
 		}
 	}
+	remove_old_group_logs(l, o, &groups);
 	return 0;
 }
 

@@ -94,7 +94,6 @@ void launch_environment(const struct context *c, struct strv *ret)
 	strv_addf(ret, "LANG=%s", lang && *lang ? lang : "C.UTF-8");
 	if (c->options->interactive && term)
 		strv_addf(ret, "TERM=%s", term);
-	set_all(ret, &t->group_env);
 	set_all(ret, &t->env);
 	set_all(ret, &c->hooks.task_env);
 	/* Last: these tell where the task is and cannot be changed. */
@@ -303,9 +302,15 @@ int launch_task(struct context *c, struct th_err *err)
 
 	/* With a cgroup nobody will ask for the start time: whatever is left is found there. */
 	c->tree.skip_start_ticks = c->cg.on;
+	/* Whoever comes after a kill in between owes it the post-exit hooks. */
+	live_begin(c->live)->main_pid = -1;
+	live_end(c->live);
 	r = proctree_start(&c->tree, c->cg.on ? c->cg.task_fd : -1, &spec, &step);
-	if (r < 0)
+	if (r < 0) {
+		live_begin(c->live)->main_pid = 0;
+		live_end(c->live);
 		return explain_failure(c, step, r, path, cwd, err);
+	}
 	c->launched = true;
 	c->launched_at = clock_monotonic_usec();
 	c->record.launched = clock_realtime_usec();

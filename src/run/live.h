@@ -36,7 +36,7 @@ struct live_state {
 	uint64_t supervisor_start_ticks;
 	int32_t state;	     /* enum task_state */
 	uint64_t since_usec; /* realtime, of the state */
-	int32_t main_pid;    /* 0: none */
+	int32_t main_pid;    /* 0: none; -1: is being started right now */
 	uint64_t main_start_ticks;
 	int32_t keeper_pid; /* without a cgroup: os/proctree.h; 0: none */
 	uint64_t keeper_start_ticks;

@@ -147,11 +147,14 @@ static void remove_stale_lock(struct context *c, const char *name)
 }
 
 /* Where to go on, from what was noted before each step. */
-static enum task_state resume_state(const struct live_state *l)
+static enum task_state resume_state(const struct context *c, const struct live_state *l)
 {
+	/* A start that failed, and left what could not be killed. */
+	if (c->record.state == STATE_STUCK && !c->record.launched)
+		return STATE_UNDOING;
 	if (l->post_stop_begun || l->post_exit_done)
 		return STATE_POST_STOPPING;
-	if (l->main_pid > 0)
+	if (l->main_pid != 0)
 		return STATE_EXITED;
 	if (l->pre_start_begun || l->cgroup_begun)
 		return STATE_POST_STOPPING;
@@ -187,7 +190,7 @@ static int finish_locked(struct context *c, struct th_err *err)
 		return r;
 	taskdir_open_logs(c);
 	context_init_hooks(c);
-	states_go_through(c, resume_state(&l));
+	states_go_through(c, resume_state(c, &l));
 	remove_stale_lock(c, "_lock");
 	return c->stuck ? -EBUSY : 0;
 }

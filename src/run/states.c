@@ -195,11 +195,13 @@ static void trim_memory(void *arg)
 static enum task_event do_running(struct context *c)
 {
 	struct loop_timer trim = {.active = false};
+	int r = 0;
 
 	loop_set_timer(c->loop, &trim, c->launched_at + TRIM_AFTER, trim_memory, c);
-	while (!c->exited && !c->requests.stop)
-		if (loop_run(c->loop, USEC_INFINITY) < 0)
-			break;
+	while (r >= 0 && !c->exited && !c->requests.stop)
+		r = loop_run(c->loop, USEC_INFINITY);
+	if (r < 0)
+		context_warn(c, "cannot wait for the process: %s, stopping it", strerror(-r));
 	loop_clear_timer(c->loop, &trim);
 	return c->exited ? EVENT_EXITED : EVENT_STOP;
 }
@@ -259,11 +261,12 @@ static enum task_event do_post_stopping(struct context *c)
 void states_take_down(struct context *c, bool failed)
 {
 	_cleanup_err_ struct th_err why = TH_ERR_INIT;
+	bool keep_logs = failed || taskdir_keeps_logs(c);
 
 	c->record.ended = clock_realtime_usec();
-	taskdir_remove(c, failed);
+	taskdir_remove(c, keep_logs);
 	c->record.state = failed ? STATE_FAILED : STATE_DONE;
-	if (c->task->keep == KEEP_NONE && !failed) {
+	if (!keep_logs) {
 		_cleanup_free_ char *name = xasprintf("%s.json", c->task->id);
 
 		(void)unlinkat(c->records_fd, name, 0);

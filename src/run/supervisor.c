@@ -28,6 +28,11 @@
 /* How often `--if-running=wait` and `replace` look. */
 #define WAIT_POLL_USEC (50 * USEC_PER_MSEC)
 
+/* A lock that is held without a supervisor is held for a few system calls, on a disk that may be
+ * busy. */
+#define MOMENT_USEC	 (2 * USEC_PER_SEC)
+#define MOMENT_POLL_USEC (5 * USEC_PER_MSEC)
+
 int supervisor_find(const struct layout *layout, const char *group, const char *id, pid_t *ret)
 {
 	_cleanup_free_ char *path = layout_run_task(layout, group, id);
@@ -99,12 +104,45 @@ static bool is_inside(struct context *c, pid_t supervisor)
 	return inside;
 }
 
+/* Does the live state name the process that holds the lock? A clean-up that removes an old ID, or a
+ * start that has only just begun, holds it without. */
+static bool is_supervised_by(struct context *c, pid_t pid)
+{
+	struct live_state l;
+
+	return live_read(c->run_fd, &l) == 0 && strcmp(l.boot_id, proc_boot_id()) == 0 &&
+	       l.supervisor_pid == pid;
+}
+
+/* As wait_for_lock(), but no longer than it takes to see that it is a supervisor that has it. */
+static int lock_or_look(struct context *c, struct th_err *err)
+{
+	usec_t deadline = usec_add(clock_monotonic_usec(), MOMENT_USEC);
+	int r;
+
+	for (;;) {
+		pid_t pid = 0;
+
+		r = taskdir_lock(c, c->task->group, c->task->id, err);
+		if (r != -EAGAIN || clock_monotonic_usec() >= deadline)
+			return r;
+		if (supervisor_find(c->layout, c->task->group, c->task->id, &pid) == 1 &&
+			is_supervised_by(c, pid))
+			return -EAGAIN;
+		if (c->requests.stop)
+			return -EINTR;
+		r = loop_run(c->loop, clock_monotonic_usec() + MOMENT_POLL_USEC);
+		if (r < 0)
+			return err_set(err, EXIT_INTERNAL, -r, "cannot wait: %s", strerror(-r));
+	}
+}
+
 /* 0: the lock is ours; 1: skip; else -errno with err. */
 static int lock_or_decide(struct context *c, struct th_err *err)
 {
 	const struct task *t = c->task;
 	pid_t pid = 0;
-	int r = taskdir_lock(c, t->group, t->id, err);
+	int r = lock_or_look(c, err);
 
 	if (r != -EAGAIN)
 		return r;
@@ -188,7 +226,7 @@ static int settle_earlier(struct context *c, struct th_err *err)
 			"what the earlier run left cannot be killed: nothing is started beside it");
 	if (r < 0)
 		return r;
-	r = taskdir_lock(c, c->task->group, c->task->id, err);
+	r = lock_or_look(c, err);
 	if (r == -EAGAIN)
 		err_set(err, EXIT_BUSY, EAGAIN, "is running already");
 	return r;

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/path.h"
 #include "base/rmtree.h"
+#include "run/logruns.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -204,9 +205,13 @@ static void report_kept(void *arg, const char *path, int errnum)
 			c->task->group, path, strerror(errnum));
 }
 
-/* The task's directory but for what `keep` says. A failed start keeps its evidence whatever `keep`
- * says. */
-void taskdir_remove(struct context *c, bool failed)
+bool taskdir_keeps_logs(const struct context *c)
+{
+	return c->task->keep != KEEP_NONE ||
+	       faccessat(c->log_fd, LOGRUNS_FILE, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+void taskdir_remove(struct context *c, bool keep_logs)
 {
 	static const char *const logs[] = {"logs", NULL};
 
@@ -214,10 +219,9 @@ void taskdir_remove(struct context *c, bool failed)
 	if (c->task->keep == KEEP_ALL || c->group_fd < 0 || c->task_fd < 0)
 		return;
 	/* What is written from here on must not make the directory anew. */
-	if (c->task->keep == KEEP_NONE && !failed)
+	if (!keep_logs)
 		taskdir_close_logs(c);
-	(void)rmtree_at(c->group_fd, c->task->id,
-		c->task->keep == KEEP_NONE && !failed ? NULL : logs, report_kept, c);
+	(void)rmtree_at(c->group_fd, c->task->id, keep_logs ? logs : NULL, report_kept, c);
 }
 
 /* RUN/GROUP/ID: nothing but the lock is left until the very end. */

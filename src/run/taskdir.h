@@ -33,9 +33,11 @@ int taskdir_open(struct context *c, struct th_err *err);
 void taskdir_open_logs(struct context *c);
 void taskdir_close_logs(struct context *c);
 
-/* The task's directory but for what `keep` says; all of it but the logs where the start `failed`.
- */
-void taskdir_remove(struct context *c, bool failed);
+/* Do the logs stay when the task has ended? Also with keep = none where there are some of an
+ * earlier run. */
+bool taskdir_keeps_logs(const struct context *c);
+/* The task's directory, but for the logs where they stay; with keep = all nothing. */
+void taskdir_remove(struct context *c, bool keep_logs);
 /* What is in RUN/GROUP/ID but for the lock. */
 void taskdir_remove_run(struct context *c);
 /* Gives the lock up, and RUN/GROUP/ID with it where it is empty. */

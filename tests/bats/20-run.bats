@@ -134,12 +134,25 @@ teardown() { tasks_teardown; }
 	run -0 th run -g "$group" -i k --set task.keep=all -- touch made
 	[ -e "$state/tasks/$group/k/made" ]
 	[ "$(readlink "$state/tasks/$group/k/local")" = ../shared/local ]
-	run -0 th run -g "$group" -i k --set task.keep=none -- touch made
-	[ ! -e "$state/tasks/$group/k" ]
-	[ ! -e "$state/records/$group/k.json" ]
+	run -0 th run -g "$group" -i n --set task.keep=none -- touch made
+	[ ! -e "$state/tasks/$group/n" ]
+	[ ! -e "$state/records/$group/n.json" ]
 	# a start that fails keeps its evidence all the same
-	run -127 th run -g "$group" -i k --set task.keep=none -- no-such-command-here
-	[ -e "$state/records/$group/k.json" ]
+	run -127 th run -g "$group" -i n --set task.keep=none -- no-such-command-here
+	[ -e "$state/records/$group/n.json" ]
+}
+
+@test "keep = none: logs of earlier runs stay, and their record" {
+	run -0 th run -g "$group" -i k -- echo first
+	run -0 th run -g "$group" -i k --set task.keep=none -- echo second
+	run -0 th logs --run=1 "$group/k"
+	[ "$output" = first ]
+	run -0 th list --all
+	[[ $output == *"$group/k"* ]]
+	run -0 th run -g "$group" -i n --set task.keep=none -- true
+	run -0 th run -g "$group" -i n --set task.keep=none -- true
+	[ ! -e "$state/tasks/$group/n" ]
+	[ ! -e "$state/records/$group/n.json" ]
 }
 
 @test "an ID may be started again: logs are appended to, RUN_NUMBER counts" {
@@ -160,6 +173,16 @@ teardown() { tasks_teardown; }
 	wait "$started" && status=0 || status=$?
 	[ "$status" -eq 143 ]
 	run -64 th run -g "$group" -i busy --if-running=maybe -- true
+}
+
+@test "a lock that a clean-up holds for a moment is waited for" {
+	run -0 th run -g "$group" -i t -- true
+	mkdir "$runtime/$group/t"
+	"$TASKHOOK_HELPERS_DIR/hold-lock" "$runtime/$group/t/lock" 300 >"$root/held" 3>&- &
+	pids+=("$!")
+	wait_for test -s "$root/held"
+	run -0 th run -g "$group" -i t -- echo again
+	[ "$output" = again ]
 }
 
 @test "a task that waits for itself is refused at once" {

@@ -146,3 +146,63 @@ teardown() { tasks_teardown; }
 	assert_clean
 	[ -z "$(find "$state/tasks/$group" -mindepth 1 -maxdepth 1 -name 't*' 2>/dev/null)" ]
 }
+
+@test "a group whose tasks do not end in time stays, and what they use" {
+	needs_root "a namespace of processes"
+	unshare -p -f --mount-proc true || skip "no namespaces of processes"
+	hook pre-cleanup/10-say "echo pre-cleanup >>'$root/said'"
+	hook post-cleanup/10-say "echo post-cleanup >>'$root/said'"
+	run -0 th run -g "$group" -i dead -- true
+	start -i r -- sh -c 'echo up; until [ -e go ]; do sleep 0.05; done; cat local/data'
+	wait_for grep -q up "$root/out"
+	echo kept >"$state/tasks/$group/shared/local/data"
+	# from there the supervisor cannot be reached
+	run -122 unshare -p -f --mount-proc "$TASKHOOK_PROGRAM" --root "$root" --config "$root/conf" cleanup --force "$group" 3>&-
+	[[ $output == *"the group '$group' is kept: 'r' did not end in time"* ]]
+	[ ! -e "$state/records/$group/dead.json" ]
+	[ "$(cat "$root/said")" = pre-cleanup ]
+	touch "$state/tasks/$group/r/go"
+	wait "$started"
+	grep -q kept "$root/out"
+	run -0 th run -g "$group" -i r -- true
+	run -0 th cleanup "$group"
+	[ ! -e "$state/tasks/$group" ]
+}
+
+@test "what hooks of a clean-up say is kept for each group, until it is old" {
+	hook pre-cleanup/10-say 'echo "of $TASKGROUP"'
+	run -0 th run -g "$group" -i a -- true
+	run -0 th run -g "x$group" -i a -- true
+	run -0 th cleanup "$group" "x$group"
+	[[ $(cat "$state/records/_groups/$group/hooks.log") == *"of $group" ]]
+	[[ $(cat "$state/records/_groups/x$group/hooks.log") == *"of x$group" ]]
+	find "$state/records/_groups/$group" -exec touch -d '31 days ago' {} +
+	run -0 th cleanup
+	[ ! -e "$state/records/_groups/$group" ]
+	[ -e "$state/records/_groups/x$group/hooks.log" ]
+}
+
+@test "temporary files of killed writers go, those of living ones and of others stay" {
+	local records=$state/records/$group
+	run -0 th run -g "$group" -i t -- true
+	# no process has the highest number that there can be
+	touch "$records/.t.json.4194304.0" "$runtime/$group/._group.4194304.12" "$records/.t.json.$$.0" "$records/.t.json.x.0"
+	run -0 th cleanup
+	[ -e "$records/.t.json.4194304.0" ]
+	touch -d '1 minute ago' "$records"/.t.json.* "$runtime/$group"/._group.*
+	run -0 th cleanup
+	[ ! -e "$records/.t.json.4194304.0" ]
+	[ ! -e "$runtime/$group/._group.4194304.12" ]
+	[ -e "$records/.t.json.$$.0" ]
+	[ -e "$records/.t.json.x.0" ]
+}
+
+@test "a failed start that was stuck stays failed when it is finished" {
+	hook pre-start/10-bad 'exit 3'
+	run -120 th run -g "$group" -i t -- true
+	sed -i 's/"state": *"failed"/"state": "stuck"/' "$state/records/$group/t.json"
+	grep -q stuck "$state/records/$group/t.json"
+	run -0 th cleanup
+	[ "$(field "$state/records/$group/t.json" state)" = failed ]
+	[ "$(field "$state/records/$group/t.json" result)" = hook-failed ]
+}

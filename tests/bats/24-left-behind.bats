@@ -213,3 +213,12 @@ own_parent()
 	run -75 th run -g "$group" -i t -- true
 	rmdir "$parent/$group"
 }
+
+@test "killed between the start of the process and the note of it: post-exit is owed" {
+	own_parent
+	hook post-exit/10-say "echo post-exit \$RESULT >>'$root/said'"
+	hook post-stop/10-say "echo post-stop >>'$root/said'"
+	killed_at exit clone3 1 -i t -- true
+	run -0 th cleanup
+	[ "$(cat "$root/said")" = $'post-exit lost\npost-stop' ]
+}

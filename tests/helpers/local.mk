@@ -7,6 +7,7 @@ test_helpers = \
 	tests/helpers/end-by \
 	tests/helpers/fill-pipe \
 	tests/helpers/fork-bomb \
+	tests/helpers/hold-lock \
 	tests/helpers/ignore-term \
 	tests/helpers/mkarchive \
 	tests/helpers/rude-server \

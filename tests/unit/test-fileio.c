@@ -72,7 +72,7 @@ static void test_read(void)
 		"a device is no file");
 
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	(void)snprintf(sun.sun_path, sizeof(sun.sun_path), "%s", tempdir_path("socket"));
+	(void)snprintf(sun.sun_path, sizeof(sun.sun_path), "/proc/self/fd/%d/socket", tempdir.fd);
 	if (bind(fd, (struct sockaddr *)&sun, sizeof(sun)) == 0)
 		is_int(try_read("socket", FILEIO_REGULAR, 10, &s, &n), -EMEDIUMTYPE,
 			"a socket is no file");
@@ -253,6 +253,25 @@ static void test_write(void)
 	is_int(wait_child(pid), 0, "a value taken in part is an error");
 }
 
+static void test_stale_temps(void)
+{
+	static const char *const names[] = {".value.4194304.0", ".a.b.4194304.17",
+		"value.4194304.0", ".4194304.0", ".value.4194304.", ".value.x.1", ".value.0.1",
+		".value.99999999999.1"};
+	_cleanup_free_ char *own = xasprintf(".value.%d.0", (int)getpid());
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		tempdir_write(names[i], "");
+	tempdir_write(own, "");
+	is_uint(file_remove_stale_temps(tempdir.fd, USEC_PER_MIN), 0, "what is young stays");
+	is_uint(file_remove_stale_temps(tempdir.fd, 0), 2, "what a process left that is gone goes");
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		is_int(tempdir_has(names[i]), i >= 2, "'%s' %s", names[i],
+			i >= 2 ? "is not one" : "was one");
+	ok(tempdir_has(own), "nor is that of a process that lives");
+	is_uint(file_remove_stale_temps(-1, 0), 0, "nothing of no directory");
+}
+
 int main(void)
 {
 	tempdir_make();
@@ -262,5 +281,6 @@ int main(void)
 	test_replace_fails_in_write();
 	test_replace_is_whole();
 	test_write();
+	test_stale_temps();
 	return done_testing();
 }

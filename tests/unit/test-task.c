@@ -100,10 +100,9 @@ static struct task *whole_task(const struct conf *c)
 			.option = (char[]){"--hook"}},
 	};
 	_cleanup_err_ struct th_err err = TH_ERR_INIT;
-	_cleanup_strv_ struct strv env = STRV_INIT, group_env = STRV_INIT;
+	_cleanup_strv_ struct strv env = STRV_INIT;
 	struct task_args args = {
 		.env = &env,
-		.group_env = &group_env,
 		.hook_options = options,
 		.n_hook_options = 2,
 		.file = "/etc/taskhook/tasks.d/web.ini",
@@ -116,7 +115,6 @@ static struct task *whole_task(const struct conf *c)
 	strv_add(&env, "EMPTY");
 	strv_add(&env, "BYTES=\xff\xfe");
 	strv_add(&env, "GREETING=hi=there");
-	strv_add(&group_env, "TIER=front");
 	if (!is_int(task_resolve(c, &args, &l, &t, &err), 0, "a task with everything"))
 		bail("%s", err_text(&err));
 	return t;
@@ -148,7 +146,6 @@ static void check_whole(const struct task *t)
 	is_str(env_get(&t->env, "TOKEN"), "secret", "-e NAME takes the caller's");
 	is_str(env_get(&t->env, "EMPTY"), "", "an empty value is a value");
 	is_str(env_get(&t->env, "BYTES"), "\xff\xfe", "bytes that are no UTF-8");
-	is_str(env_get(&t->group_env, "TIER"), "front", "the group's environment");
 
 	is_uint(t->n_rlimits, 2, "resource limits");
 	for (size_t i = 0; i < t->n_rlimits; i++)
