@@ -6,7 +6,8 @@
  * machine disturbs all of them alike. Prints for each: NAME, median, least and most wall-clock time
  * in microseconds, and the median of its CPU time with all that it waited for, separated by tabs.
  * stdin and stdout are /dev/null; stderr too unless something fails. A command that does not end
- * with status 0 ends the whole with 1: nothing is timed that did not work.
+ * with status 0 ends the whole with 1: nothing is timed that did not work. The program that
+ * ROUNDS_BEFORE names is run before each command, without being timed.
  */
 
 #define _GNU_SOURCE
@@ -42,6 +43,22 @@ static double now(void)
 static double seconds(const struct timeval *t)
 {
 	return (double)t->tv_sec * 1e6 + (double)t->tv_usec;
+}
+
+static int prepare(void)
+{
+	char *argv[] = {getenv("ROUNDS_BEFORE"), NULL};
+	int status;
+	pid_t pid;
+
+	if (!argv[0])
+		return 0;
+	if (posix_spawnp(&pid, argv[0], NULL, NULL, argv, environ))
+		return -1;
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return -1;
+	return status == 0 ? 0 : -1;
 }
 
 static int run_once(struct command *c, const posix_spawn_file_actions_t *quiet, int round)
@@ -111,7 +128,8 @@ int main(int argc, char **argv)
 	/* One round that does not count warms caches for all. */
 	for (int round = -1; round < rounds; round++)
 		for (int i = 0; i < n; i++)
-			if (run_once(&commands[i], &quiet, round < 0 ? 0 : round) < 0)
+			if (prepare() < 0 ||
+				run_once(&commands[i], &quiet, round < 0 ? 0 : round) < 0)
 				return 1;
 	for (int i = 0; i < n; i++) {
 		double mid = median(commands[i].wall, rounds);
