@@ -19,5 +19,7 @@ th_model_SOURCES = \
 	src/model/rotate.h \
 	src/model/state.c \
 	src/model/state.h \
+	src/model/task-internal.h \
+	src/model/task-json.c \
 	src/model/task.c \
 	src/model/task.h
