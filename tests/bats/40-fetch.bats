@@ -638,6 +638,19 @@ teardown() { fetch_teardown; }
 	[ ! -e "$work/x" ]
 }
 
+@test "ftp, with and without a password" {
+	rude_setup ftp
+	head -c 100000 /dev/urandom >"$rude_dir/blob"
+	run -0 th fetch "ftp://$rude/blob" "$dest"
+	cmp "$rude_dir/blob" "$dest/blob"
+	run -0 --separate-stderr th -v fetch "ftp://user:secret@$rude/blob" "$work/user"
+	no_secrets
+	[ "$(rude_asked '^PASS secret')" -eq 1 ]
+	fails 69 530 "ftp://user:s3cret@$rude/blob" "$work/x"
+	fails 69 nothing "ftp://$rude/nothing" "$work/x"
+	[ "$(rude_asked nothing)" -le 2 ]
+}
+
 @test "s3 is signed, gcs and hg are told what to use instead" {
 	nginx_setup
 	mkdir -p "$www/bucket"

@@ -1,5 +1,5 @@
 /*
- *     rude-server DIRECTORY
+ *     rude-server DIRECTORY [ftp]
  *
  * An HTTP server on loopback for what no proper server does. Writes its port to DIRECTORY/port (by
  * rename) once it listens, and each request as one line to DIRECTORY/requests: "GET /path
@@ -28,6 +28,9 @@
  * on) /cut-norange/NAME    the same, but ranges are not honoured: always the whole, always 200
  *     /cut-shifted/NAME    the same, but the range that is sent is not the one that was asked for
  *     /cut-always/NAME     a file with ranges that never comes to more than a tenth at a time
+ *
+ * With "ftp" it is a proper FTP server instead, for user anonymous, or user with the password
+ * secret, and notes the commands that it gets.
  */
 #include "config.h"
 
@@ -202,18 +205,17 @@ static void serve_cut(int fd, const char *path, const char *kind, const char *ra
 
 static void serve_flaky(int fd, const char *path)
 {
-	int status = 503, failures = 1;
-	char rest[512] = "";
+	char *rest;
+	int status = (int)strtol(path + strlen("/flaky/"), &rest, 10);
+	int failures = *rest == '/' ? (int)strtol(rest + 1, &rest, 10) : 1;
 	size_t size = 5;
 	char *data = NULL;
 
-	if (sscanf(path, "/flaky/%d/%d/%511s", &status, &failures, rest) < 2)
-		return;
 	if (count_request(path) < failures) {
 		say(fd, "HTTP/1.1 %d No\r\nContent-Length: 3\r\n\r\nno\n", status);
 		return;
 	}
-	data = rest[0] ? read_file(rest, &size) : NULL;
+	data = rest[0] == '/' ? read_file(rest + 1, &size) : NULL;
 	say(fd, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n", size);
 	send_bytes(fd, data ? data : "fine\n", size);
 	free(data);
@@ -225,7 +227,7 @@ static void serve_later(int fd, const char *path)
 		say(fd, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfine\n");
 	else
 		say(fd, "HTTP/1.1 503 Later\r\nRetry-After: %d\r\nContent-Length: 0\r\n\r\n",
-			atoi(path + strlen("/later/")));
+			(int)strtol(path + strlen("/later/"), NULL, 10));
 }
 
 static void stall(void)
@@ -358,6 +360,92 @@ static void serve(int fd)
 		;
 }
 
+/* The other end connects to it for one file. */
+static int listen_for_data(unsigned *ret_port)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET};
+	socklen_t size = sizeof(address);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+		listen(fd, 1) < 0 || getsockname(fd, (struct sockaddr *)&address, &size) < 0)
+		die("listen");
+	*ret_port = ntohs(address.sin_port);
+	return fd;
+}
+
+/* No directories, no uploads: RFC 959 and 2428 as far as libcurl goes. */
+static void serve_ftp(int fd)
+{
+	char line[1024];
+	FILE *in = fdopen(fcntl(fd, F_DUPFD_CLOEXEC, 0), "r");
+	size_t from = 0, size = 0;
+	bool is_user = false;
+	int data_fd = -1;
+
+	if (!in)
+		die("fdopen");
+	say(fd, "220 rude\r\n");
+	while (fgets(line, sizeof(line), in)) {
+		char *word = line, *argument;
+		unsigned port;
+
+		line[strcspn(line, "\r\n")] = '\0';
+		if (dprintf(requests_fd, "%s\n", line) < 0)
+			die("requests");
+		argument = strchr(line, ' ');
+		if (argument)
+			*argument++ = '\0';
+		else
+			argument = line + strlen(line);
+		if (strcmp(word, "USER") == 0) {
+			is_user = strcmp(argument, "user") == 0;
+			say(fd, "331 password\r\n");
+		} else if (strcmp(word, "PASS") == 0) {
+			bool right = !is_user || strcmp(argument, "secret") == 0;
+
+			say(fd, right ? "230 in\r\n" : "530 no\r\n");
+		} else if (strcmp(word, "PWD") == 0) {
+			say(fd, "257 \"/\" here\r\n");
+		} else if (strcmp(word, "TYPE") == 0 || strcmp(word, "CWD") == 0) {
+			say(fd, "250 fine\r\n");
+		} else if (strcmp(word, "EPSV") == 0) {
+			data_fd = listen_for_data(&port);
+			say(fd, "229 here (|||%u|)\r\n", port);
+		} else if (strcmp(word, "REST") == 0) {
+			from = strtoul(argument, NULL, 10);
+			say(fd, "350 from there\r\n");
+		} else if (strcmp(word, "SIZE") == 0 || strcmp(word, "RETR") == 0) {
+			char *data = read_file(argument + strspn(argument, "/"), &size);
+
+			if (!data) {
+				say(fd, "550 no such file\r\n");
+			} else if (word[0] == 'S') {
+				say(fd, "213 %zu\r\n", size);
+			} else {
+				int peer;
+
+				say(fd, "150 comes\r\n");
+				peer = accept4(data_fd, NULL, NULL, SOCK_CLOEXEC);
+				if (peer >= 0 && from <= size)
+					send_bytes(peer, data + from, size - from);
+				close(peer);
+				close(data_fd);
+				say(fd, "226 done\r\n");
+				from = 0;
+			}
+			free(data);
+		} else if (strcmp(word, "QUIT") == 0) {
+			say(fd, "221 bye\r\n");
+			break;
+		} else {
+			say(fd, "502 what\r\n");
+		}
+	}
+	fclose(in);
+}
+
 static void write_port(const struct sockaddr_in *address)
 {
 	FILE *f = fopen("port.new", "we");
@@ -373,8 +461,8 @@ int main(int argc, char **argv)
 	socklen_t size = sizeof(address);
 	int fd;
 
-	if (argc != 2) {
-		fprintf(stderr, "usage: rude-server DIRECTORY\n");
+	if (argc < 2 || argc > 3 || (argc == 3 && strcmp(argv[2], "ftp") != 0)) {
+		fprintf(stderr, "usage: rude-server DIRECTORY [ftp]\n");
 		return 64;
 	}
 	if (chdir(argv[1]) < 0)
@@ -406,7 +494,10 @@ int main(int argc, char **argv)
 			if (getppid() != parent)
 				_exit(0);
 			close(fd);
-			serve(peer);
+			if (argc == 3)
+				serve_ftp(peer);
+			else
+				serve(peer);
 			_exit(0);
 		}
 		close(peer);

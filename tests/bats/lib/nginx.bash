@@ -176,17 +176,19 @@ nginx_conf()
 # asked PATTERN: how many requests so far hold it
 asked() { grep -cE -- "$1" "$requests" || true; }
 
-# rude_setup: helpers/rude-server, whose files are in $rude_dir, at $rude; requests in $rude_dir/requests
+# rude_setup [ftp]: helpers/rude-server, whose files are in $rude_dir, at $rude (http://... or 127.0.0.1:PORT);
+# requests in $rude_dir/requests
 rude_setup()
 {
 	unset http_proxy https_proxy all_proxy no_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY
 	rude_dir=$BATS_TEST_TMPDIR/rude
 	mkdir "$rude_dir"
-	"$TASKHOOK_HELPERS_DIR/rude-server" "$rude_dir" >"$rude_dir/out" 2>&1 </dev/null 3>&- &
+	"$TASKHOOK_HELPERS_DIR/rude-server" "$rude_dir" "$@" >"$rude_dir/out" 2>&1 </dev/null 3>&- &
 	rude_pid=$!
 	pids+=("$rude_pid")
 	wait_for test -s "$rude_dir/port"
 	rude=http://127.0.0.1:$(cat "$rude_dir/port")
+	[ $# -eq 0 ] || rude=${rude#http://}
 }
 
 rude_asked() { grep -cE -- "$1" "$rude_dir/requests" || true; }
