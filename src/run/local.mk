@@ -6,6 +6,12 @@ th_run_SOURCES = \
 	src/run/context.h \
 	src/run/deploy.c \
 	src/run/deploy.h \
+	src/run/fetch.c \
+	src/run/fetch.h \
+	src/run/fetchevent.c \
+	src/run/fetchevent.h \
+	src/run/fetchjob.c \
+	src/run/fetchjob.h \
 	src/run/hookacct.c \
 	src/run/hookacct.h \
 	src/run/hookdir.c \
@@ -41,6 +47,8 @@ th_run_SOURCES = \
 	src/run/options.h \
 	src/run/plan.c \
 	src/run/plan.h \
+	src/run/publish.c \
+	src/run/publish.h \
 	src/run/reentry.c \
 	src/run/reentry.h \
 	src/run/resume.c \
