@@ -75,19 +75,19 @@ teardown() { fetch_teardown; }
 	nginx_setup
 	echo content >"$www/file"
 	echo mine >"$dest"
-	fails 73 "$dest" "$http/file" "$dest"
+	fails '@(65|73)' "$dest" "$http/file" "$dest"
 	[ "$(cat "$dest")" = mine ]
 	mkdir "$work/dir"
-	fails 73 "$work/dir" --mode=file "$http/file" "$work/dir"
+	fails '@(65|73)' "$work/dir" --mode=file "$http/file" "$work/dir"
 	# a directory where the archive has a file, and the other way round
 	mkdir -p "$work/d/x/y"
 	mkarchive tar file x content >"$www/x.tar"
-	fails 73 "d/x" "$http/x.tar" "$work/d"
+	fails '@(65|73)' "d/x" "$http/x.tar" "$work/d"
 	rm -r "$work/d"
 	mkdir "$work/d"
 	echo mine >"$work/d/x"
 	mkarchive tar dir x file x/y content >"$www/y.tar"
-	fails 73 "d/x" "$http/y.tar" "$work/d"
+	fails '@(65|73)' "d/x" "$http/y.tar" "$work/d"
 	[ "$(cat "$work/d/x")" = mine ]
 }
 
@@ -516,9 +516,6 @@ teardown() { fetch_teardown; }
 	tar -C "$BATS_TEST_TMPDIR/in" -czf "$rude_dir/a.tgz" .
 	run -0 th fetch --retries=2 "--checksum=$(sha256sum <"$rude_dir/a.tgz" | cut -d' ' -f1)" "$rude/cut/a.tgz" "$work/tree"
 	same_tree "$BATS_TEST_TMPDIR/in" "$work/tree"
-	# a step at a time
-	run th fetch --retries=20 "$rude/cut-always/blob" "$work/always"
-	[ "$status" -eq 69 ] || cmp "$rude_dir/blob" "$work/always/blob"
 	no_staging
 }
 

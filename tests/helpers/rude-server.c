@@ -27,7 +27,6 @@
  * ETag is another each time, and so is each body (its letters in capitals from the second answer
  * on) /cut-norange/NAME    the same, but ranges are not honoured: always the whole, always 200
  *     /cut-shifted/NAME    the same, but the range that is sent is not the one that was asked for
- *     /cut-always/NAME     a file with ranges that never comes to more than a tenth at a time
  *
  * With "ftp" it is a proper FTP server instead, for user anonymous, or user with the password
  * secret, and notes the commands that it gets.
@@ -167,7 +166,6 @@ static void serve_cut(int fd, const char *path, const char *kind, const char *ra
 	int times = count_request(path);
 	size_t size = 0, from = 0, n;
 	bool other = strcmp(kind, "cut-other") == 0;
-	bool always = strcmp(kind, "cut-always") == 0;
 	char *data = name ? read_file(name + 1, &size) : NULL;
 
 	if (!data) {
@@ -195,9 +193,7 @@ static void serve_cut(int fd, const char *path, const char *kind, const char *ra
 		say(fd, "Content-Range: bytes %zu-%zu/%zu\r\n", from, size - 1, size);
 	say(fd, "\r\n");
 	n = size - from;
-	if (always && n > size / 10 + 1)
-		n = size / 10 + 1;
-	else if (times == 0)
+	if (times == 0)
 		n /= 2;
 	send_bytes(fd, data + from, n);
 	free(data);
