@@ -14,6 +14,7 @@
 #include "model/layout.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 
 struct cmd;
@@ -41,6 +42,7 @@ struct cmd_option {
 	/* Takes the value (NULL for a flag) and puts it where it belongs. 0 or -errno with err
 	 * (EXIT_USAGE). */
 	int (*set)(void *data, const char *value, struct th_err *err);
+	size_t flag; /* without set(): the offset of the bool in *data that becomes true */
 };
 
 struct cmd {

@@ -13,6 +13,7 @@
 #include "run/supervisor.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -21,30 +22,6 @@ struct cleanup_data {
 	bool all, force, dry_run, has_older_than;
 	usec_t older_than;
 };
-
-static int set_all(void *data, const char *value, struct th_err *err)
-{
-	(void)value;
-	(void)err;
-	((struct cleanup_data *)data)->all = true;
-	return 0;
-}
-
-static int set_force(void *data, const char *value, struct th_err *err)
-{
-	(void)value;
-	(void)err;
-	((struct cleanup_data *)data)->force = true;
-	return 0;
-}
-
-static int set_dry_run(void *data, const char *value, struct th_err *err)
-{
-	(void)value;
-	(void)err;
-	((struct cleanup_data *)data)->dry_run = true;
-	return 0;
-}
 
 static int set_older_than(void *data, const char *value, struct th_err *err)
 {
@@ -58,12 +35,13 @@ static int set_older_than(void *data, const char *value, struct th_err *err)
 }
 
 static const struct cmd_option cleanup_options[] = {
-	{0, "all", NULL, "every group", set_all},
-	{0, "force", NULL, "stop what runs", set_force},
+	{0, "all", NULL, "every group", .flag = offsetof(struct cleanup_data, all)},
+	{0, "force", NULL, "stop what runs", .flag = offsetof(struct cleanup_data, force)},
 	{0, "older-than", "AGE",
 		"remove dead tasks and idle groups of that age (default: [cleanup])",
-		set_older_than},
-	{0, "dry-run", NULL, "print what would be done; do nothing", set_dry_run},
+		.set = set_older_than},
+	{0, "dry-run", NULL, "print what would be done; do nothing",
+		.flag = offsetof(struct cleanup_data, dry_run)},
 	{0},
 };
 

@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -30,16 +31,8 @@ struct show_data {
 	bool json;
 };
 
-static int set_json(void *data, const char *value, struct th_err *err)
-{
-	(void)value;
-	(void)err;
-	((struct show_data *)data)->json = true;
-	return 0;
-}
-
 static const struct cmd_option show_options[] = {
-	{0, "json", NULL, "print JSON", set_json},
+	{0, "json", NULL, "print JSON", .flag = offsetof(struct show_data, json)},
 	{0},
 };
 

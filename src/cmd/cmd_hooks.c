@@ -18,6 +18,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -59,16 +60,8 @@ struct list_data {
 	bool json;
 };
 
-static int set_json(void *data, const char *value, struct th_err *err)
-{
-	(void)value;
-	(void)err;
-	((struct list_data *)data)->json = true;
-	return 0;
-}
-
 static const struct cmd_option list_options[] = {
-	{0, "json", NULL, "print JSON", set_json},
+	{0, "json", NULL, "print JSON", .flag = offsetof(struct list_data, json)},
 	{0},
 };
 
@@ -410,7 +403,7 @@ static int set_group(void *data, const char *value, struct th_err *err)
 }
 
 static const struct cmd_option new_options[] = {
-	{'g', "group", "GROUP", "make it a hook of this group alone", set_group},
+	{'g', "group", "GROUP", "make it a hook of this group alone", .set = set_group},
 	{0},
 };
 
@@ -599,8 +592,9 @@ static int set_outcome(void *data, const char *value, struct th_err *err)
 }
 
 static const struct cmd_option run_options[] = {
-	{0, "only", "NAME", "run the hook of this name alone", set_only},
-	{0, "outcome", "RESULT", "how the task is said to have ended (success)", set_outcome},
+	{0, "only", "NAME", "run the hook of this name alone", .set = set_only},
+	{0, "outcome", "RESULT", "how the task is said to have ended (success)",
+		.set = set_outcome},
 	{0},
 };
 

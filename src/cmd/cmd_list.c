@@ -9,31 +9,16 @@
 #include "model/name.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 
 struct list_data {
 	bool all, json;
 };
 
-static int set_all(void *data, const char *value, struct th_err *err)
-{
-	(void)value;
-	(void)err;
-	((struct list_data *)data)->all = true;
-	return 0;
-}
-
-static int set_json(void *data, const char *value, struct th_err *err)
-{
-	(void)value;
-	(void)err;
-	((struct list_data *)data)->json = true;
-	return 0;
-}
-
 static const struct cmd_option list_options[] = {
-	{'a', "all", NULL, "also tasks that have ended", set_all},
-	{0, "json", NULL, "print JSON", set_json},
+	{'a', "all", NULL, "also tasks that have ended", .flag = offsetof(struct list_data, all)},
+	{0, "json", NULL, "print JSON", .flag = offsetof(struct list_data, json)},
 	{0},
 };
 

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/resource.h>
 
@@ -31,30 +32,6 @@ struct logs_data {
 };
 
 /* ---- options ---- */
-
-static int set_stdout(void *data, const char *value, struct th_err *err)
-{
-	(void)value;
-	(void)err;
-	((struct logs_data *)data)->want_stdout = true;
-	return 0;
-}
-
-static int set_stderr(void *data, const char *value, struct th_err *err)
-{
-	(void)value;
-	(void)err;
-	((struct logs_data *)data)->want_stderr = true;
-	return 0;
-}
-
-static int set_hooks(void *data, const char *value, struct th_err *err)
-{
-	(void)value;
-	(void)err;
-	((struct logs_data *)data)->want_hooks = true;
-	return 0;
-}
 
 static int set_json(void *data, const char *value, struct th_err *err)
 {
@@ -95,12 +72,15 @@ static int set_run(void *data, const char *value, struct th_err *err)
 }
 
 static const struct cmd_option logs_options[] = {
-	{0, "stdout", NULL, "only what the command wrote to its standard output", set_stdout},
-	{0, "stderr", NULL, "only what it wrote to its standard error", set_stderr},
-	{0, "hooks", NULL, "what its hooks wrote", set_hooks},
-	{0, "json", NULL, "the records of its hooks, one JSON object a line", set_json},
-	{'n', "lines", "LINES", "only the last lines of each", set_lines},
-	{0, "run", "RUN", "run RUN, -1: the one before the last, 'all': all of them", set_run},
+	{0, "stdout", NULL, "only what the command wrote to its standard output",
+		.flag = offsetof(struct logs_data, want_stdout)},
+	{0, "stderr", NULL, "only what it wrote to its standard error",
+		.flag = offsetof(struct logs_data, want_stderr)},
+	{0, "hooks", NULL, "what its hooks wrote", .flag = offsetof(struct logs_data, want_hooks)},
+	{0, "json", NULL, "the records of its hooks, one JSON object a line", .set = set_json},
+	{'n', "lines", "LINES", "only the last lines of each", .set = set_lines},
+	{0, "run", "RUN", "run RUN, -1: the one before the last, 'all': all of them",
+		.set = set_run},
 	{0},
 };
 

@@ -10,6 +10,7 @@
 #include "run/supervisor.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 
 struct run_data {
@@ -51,40 +52,17 @@ static int set_result(void *data, const char *value, struct th_err *err)
 	return 0;
 }
 
-static int set_strict(void *data, const char *value, struct th_err *err)
-{
-	(void)value;
-	(void)err;
-	((struct run_data *)data)->options.strict = true;
-	return 0;
-}
-
-static int set_interactive(void *data, const char *value, struct th_err *err)
-{
-	(void)value;
-	(void)err;
-	((struct run_data *)data)->options.interactive = true;
-	return 0;
-}
-
-static int set_dry_run(void *data, const char *value, struct th_err *err)
-{
-	(void)value;
-	(void)err;
-	((struct run_data *)data)->dry_run = true;
-	return 0;
-}
-
 static const struct cmd_option run_options[] = {
 	{0, "if-running", "WHAT",
 		"when the ID runs already: fail (75), skip, wait[=TIME] or replace",
-		set_if_running},
+		.set = set_if_running},
 	{0, "dry-run", NULL, "print the exact sequence with every budget; make nothing",
-		set_dry_run},
-	{0, "result", "FILE", "write how it ended to FILE, as JSON", set_result},
+		.flag = offsetof(struct run_data, dry_run)},
+	{0, "result", "FILE", "write how it ended to FILE, as JSON", .set = set_result},
 	{0, "strict", NULL, "end with 122 where the task ended with 0 but something failed",
-		set_strict},
-	{'I', "interactive", NULL, "pass a terminal on as the task's stdin", set_interactive},
+		.flag = offsetof(struct run_data, options.strict)},
+	{'I', "interactive", NULL, "pass a terminal on as the task's stdin",
+		.flag = offsetof(struct run_data, options.interactive)},
 	{0},
 };
 

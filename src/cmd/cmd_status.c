@@ -9,22 +9,15 @@
 #include "model/jsonio.h"
 
 #include <stdarg.h>
+#include <stddef.h>
 #include <string.h>
 
 struct status_data {
 	bool json;
 };
 
-static int set_json(void *data, const char *value, struct th_err *err)
-{
-	(void)value;
-	(void)err;
-	((struct status_data *)data)->json = true;
-	return 0;
-}
-
 static const struct cmd_option status_options[] = {
-	{0, "json", NULL, "print JSON", set_json},
+	{0, "json", NULL, "print JSON", .flag = offsetof(struct status_data, json)},
 	{0},
 };
 

@@ -20,6 +20,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stddef.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -72,16 +73,6 @@ static int set_config(void *data, const char *value, struct th_err *err)
 	return 0;
 }
 
-static int set_quiet(void *data, const char *value, struct th_err *err)
-{
-	struct main_state *m = data;
-
-	(void)value;
-	(void)err;
-	m->ctx.arg_quiet = true;
-	return 0;
-}
-
 static int set_verbose(void *data, const char *value, struct th_err *err)
 {
 	struct main_state *m = data;
@@ -92,34 +83,15 @@ static int set_verbose(void *data, const char *value, struct th_err *err)
 	return 0;
 }
 
-static int set_help(void *data, const char *value, struct th_err *err)
-{
-	struct main_state *m = data;
-
-	(void)value;
-	(void)err;
-	m->help = true;
-	return 0;
-}
-
-static int set_version(void *data, const char *value, struct th_err *err)
-{
-	struct main_state *m = data;
-
-	(void)value;
-	(void)err;
-	m->version = true;
-	return 0;
-}
-
 /* Before the command, and in every command. */
 static const struct cmd_option global_options[] = {
-	{0, "root", "DIR", "put configuration and state below DIR", set_root},
-	{0, "config", "FILE", "read FILE instead of taskhook.conf", set_config},
-	{'q', "quiet", NULL, "say only what went wrong", set_quiet},
-	{'v', "verbose", NULL, "say more; twice: everything", set_verbose},
-	{'h', "help", NULL, "print this help", set_help},
-	{'V', "version", NULL, "print the version", set_version},
+	{0, "root", "DIR", "put configuration and state below DIR", .set = set_root},
+	{0, "config", "FILE", "read FILE instead of taskhook.conf", .set = set_config},
+	{'q', "quiet", NULL, "say only what went wrong",
+		.flag = offsetof(struct main_state, ctx.arg_quiet)},
+	{'v', "verbose", NULL, "say more; twice: everything", .set = set_verbose},
+	{'h', "help", NULL, "print this help", .flag = offsetof(struct main_state, help)},
+	{'V', "version", NULL, "print the version", .flag = offsetof(struct main_state, version)},
 	{0},
 };
 
@@ -178,13 +150,18 @@ struct parse {
 static int apply_option(struct parse *p, const struct cmd_option *o, bool global, const char *shown,
 	const char *value, struct th_err *err)
 {
+	void *data = global ? (void *)p->m : p->data;
+
 	if (o->arg && !value) {
 		if (p->i >= p->argc)
 			return err_set(
 				err, EXIT_USAGE, EINVAL, "option '%s' needs its %s", shown, o->arg);
 		value = p->argv[p->i++];
 	}
-	return o->set(global ? (void *)p->m : p->data, value, err);
+	if (o->set)
+		return o->set(data, value, err);
+	*(bool *)((char *)data + o->flag) = true;
+	return 0;
 }
 
 /* "--name", "--name=value", "--name value"; exact names alone, for an abbreviation in a script

@@ -113,26 +113,28 @@ static int set_cleanup_posthook(void *data, const char *value, struct th_err *er
 }
 
 const struct cmd_option task_option_table[] = {
-	{'g', "group", "GROUP", "task group (default: default)", set_group},
+	{'g', "group", "GROUP", "task group (default: default)", .set = set_group},
 	{'i', "id", "ID", "task ID (default: the task file's name, or one made from the command)",
-		set_id},
+		.set = set_id},
 	{'f', "file", "TASKFILE|NAME",
-		"task file: a path, or NAME of tasks.d or GROUP/NAME of a group", set_file},
+		"task file: a path, or NAME of tasks.d or GROUP/NAME of a group", .set = set_file},
 	{'e', "env", "NAME[=VALUE]", "environment of the task; without a value the caller's",
-		set_env},
-	{0, "set", "SECTION.KEY=VALUE", "set any key of the task file", set_set},
+		.set = set_env},
+	{0, "set", "SECTION.KEY=VALUE", "set any key of the task file", .set = set_set},
 	{0, "hook", "POINT:PATH[,ROLE]", "run the hook PATH (a file or directory) at POINT",
-		set_hook},
-	{0, "prehook", "PATH[,ROLE]", "run it at pre-start", set_prehook},
-	{0, "posthook", "PATH[,ROLE]", "run it at post-stop", set_posthook},
-	{0, "cluster-prehook", "PATH[,ROLE]", "run it at pre-deploy", set_cluster_prehook},
-	{0, "cluster-posthook", "PATH[,ROLE]", "run it at post-deploy", set_cluster_posthook},
+		.set = set_hook},
+	{0, "prehook", "PATH[,ROLE]", "run it at pre-start", .set = set_prehook},
+	{0, "posthook", "PATH[,ROLE]", "run it at post-stop", .set = set_posthook},
+	{0, "cluster-prehook", "PATH[,ROLE]", "run it at pre-deploy", .set = set_cluster_prehook},
+	{0, "cluster-posthook", "PATH[,ROLE]", "run it at post-deploy",
+		.set = set_cluster_posthook},
 	{0},
 };
 
 const struct cmd_option cleanup_hook_option_table[] = {
-	{0, "cluster-prehook", "PATH[,ROLE]", "run it at pre-cleanup", set_cleanup_prehook},
-	{0, "cluster-posthook", "PATH[,ROLE]", "run it at post-cleanup", set_cleanup_posthook},
+	{0, "cluster-prehook", "PATH[,ROLE]", "run it at pre-cleanup", .set = set_cleanup_prehook},
+	{0, "cluster-posthook", "PATH[,ROLE]", "run it at post-cleanup",
+		.set = set_cleanup_posthook},
 	{0},
 };
 
