@@ -25,7 +25,8 @@ row()
 	th config show >"$BATS_TEST_TMPDIR/shown"
 	while IFS=$'\t' read -r kind section name _; do
 		[ "$kind" = key ] || continue
-		[ "$section" != hook ] || continue
+		# their sections have a name of their own
+		[ "$section" != hook ] && [ "$section" != artifact ] || continue
 		grep -q "^$section\\.$name " "$BATS_TEST_TMPDIR/shown"
 	done < <("$TASKHOOK_PROGRAM" __tables)
 }
