@@ -1,29 +1,17 @@
 #!/usr/bin/env bats
 # list and status: tasks that run, have ended, failed, were lost, or cannot be read.
+# shellcheck disable=SC2154 # set by lib/tasks
 
 bats_require_minimum_version 1.8.0
+load lib/tasks
 
 setup()
 {
-	root=$BATS_TEST_TMPDIR/root
-	state=$root$("$TASKHOOK_PROGRAM" __tables | awk -F'\t' '$1 == "path" && $2 == "state" {print $3}')
-	mkdir "$root"
-	printf '[cgroup]\nmode = off\n' >"$root/conf"
-	pids=()
+	tasks_setup
+	config off
 }
 
-teardown()
-{
-	for pid in "${pids[@]}"; do
-		kill -TERM "$pid" 2>/dev/null || true
-		wait "$pid" 2>/dev/null || true
-	done
-}
-
-th()
-{
-	"$TASKHOOK_PROGRAM" --root "$root" --config "$root/conf" "$@"
-}
+teardown() { tasks_teardown; }
 
 # start ARG...: a run in the background
 start()

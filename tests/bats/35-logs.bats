@@ -1,41 +1,18 @@
 #!/usr/bin/env bats
 # Log files of a task, and the command that prints them.
+# shellcheck disable=SC2154 # set by lib/tasks
 
 bats_require_minimum_version 1.8.0
+load lib/tasks
 
 setup()
 {
-	root=$BATS_TEST_TMPDIR/root
-	mkdir "$root"
-	printf '[cgroup]\nmode = off\n' >"$root/conf"
-	state=$root$("$TASKHOOK_PROGRAM" __tables | awk -F'\t' '$1 == "path" && $2 == "state" {print $3}')
+	tasks_setup
+	config off
 	logs=$state/tasks/default/t/logs
-	pids=()
 }
 
-teardown()
-{
-	for pid in "${pids[@]}"; do
-		kill -TERM "$pid" 2>/dev/null || true
-		wait "$pid" 2>/dev/null || true
-	done
-}
-
-th()
-{
-	"$TASKHOOK_PROGRAM" --root "$root" --config "$root/conf" "$@"
-}
-
-# until_true COMMAND...: at most 10 s
-until_true()
-{
-	local deadline=$((SECONDS + 10))
-
-	until "$@"; do
-		((SECONDS < deadline)) || return 1
-		sleep 0.02
-	done
-}
+teardown() { tasks_teardown; }
 
 @test "both streams are kept in files of their own and shown" {
 	run -0 --separate-stderr th run -i t -- sh -c 'echo to stdout; echo to stderr >&2'
@@ -135,7 +112,7 @@ HOOK
 	"$TASKHOOK_PROGRAM" --root "$root" --config "$root/conf" run -i t -- \
 		sh -c 'echo begun; exec sleep 60' >/dev/null 2>&1 3>&- </dev/null &
 	pids+=("$!")
-	until_true grep -qs begun "$logs/stdout.log"
+	wait_for grep -qs begun "$logs/stdout.log"
 	run -0 th logs t
 	[ "$output" = begun ]
 }

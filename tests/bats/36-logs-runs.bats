@@ -1,19 +1,17 @@
 #!/usr/bin/env bats
 # Runs of one task in the same log files, told apart.
+# shellcheck disable=SC2154 # set by lib/tasks
 
 bats_require_minimum_version 1.8.0
+load lib/tasks
 
 setup()
 {
-	root=$BATS_TEST_TMPDIR/root
-	mkdir "$root"
-	printf '[cgroup]\nmode = off\n' >"$root/conf"
+	tasks_setup
+	config off
 }
 
-th()
-{
-	"$TASKHOOK_PROGRAM" --root "$root" --config "$root/conf" "$@"
-}
+teardown() { tasks_teardown; }
 
 @test "the run before, by number and from the end" {
 	for i in one two three; do
