@@ -6,12 +6,18 @@
  *
  *     file NAME TEXT       a regular file; \n at its end
  *     zeros NAME SIZE      a regular file of zeros
- *     claim NAME SIZE      only its header: the archive ends there, or goes on, as if SIZE bytes
- * stood behind many NAME COUNT      COUNT files of one byte, NAME with a number behind it dir NAME
- * a directory link NAME TARGET     a symbolic link hard NAME TARGET     a hard link (tar only) char
- * NAME, block NAME, fifo NAME   (tar only; 1:3, 7:0) mode OCTAL           of the entries behind it,
- * instead of 644, 755 mtime SECONDS        of the entries behind it deep COUNT           a file
- * below COUNT directories d no-end               without what ends an archive
+ *     claim NAME SIZE      a header that says SIZE bytes stand behind it, without them
+ *     many NAME COUNT      COUNT files of one byte, NAME with a number behind it
+ *     dir NAME             a directory
+ *     link NAME TARGET     a symbolic link
+ *     hard NAME TARGET     a hard link (tar only)
+ *     char NAME            a device 1:3 (tar only)
+ *     block NAME           a device 7:0 (tar only)
+ *     fifo NAME            (tar only)
+ *     mode OCTAL           of the entries behind it, instead of 644, 755
+ *     mtime SECONDS        of the entries behind it
+ *     deep COUNT           a file below COUNT directories d
+ *     no-end               without what ends an archive
  */
 #include "config.h"
 

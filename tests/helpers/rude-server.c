@@ -21,12 +21,12 @@
  *     /stall               1000 bytes of 2000, then nothing
  *     /stall-silent        not even a status line
  *     /trickle             a byte every 100 ms
- *     /flaky/STATUS/N/...  STATUS for the first N requests of this path, then the file /... or
- * "fine" /later/SECONDS/...   once 503 with Retry-After, then "fine" /cut/NAME            a file
- * with ETag and ranges; the first answer ends in the middle /cut-other/NAME      the same, but the
- * ETag is another each time, and so is each body (its letters in capitals from the second answer
- * on) /cut-norange/NAME    the same, but ranges are not honoured: always the whole, always 200
- *     /cut-shifted/NAME    the same, but the range that is sent is not the one that was asked for
+ *     /flaky/STATUS/N/...  STATUS for the first N requests of this path, then the file, or "fine"
+ *     /later/SECONDS/...   once 503 with Retry-After, then "fine"
+ *     /cut/NAME            a file with ETag and ranges; the first answer ends in the middle
+ *     /cut-other/NAME      as /cut, but from the second answer on another ETag, and capitals
+ *     /cut-norange/NAME    as /cut, but ranges are not honoured: always the whole, always 200
+ *     /cut-shifted/NAME    as /cut, but the range that is sent is not the one that was asked for
  *
  * With "ftp" it is a proper FTP server instead, for user anonymous, or user with the password
  * secret, and notes the commands that it gets.
