@@ -101,6 +101,18 @@ int fd_fill_standard(void)
 	return 0;
 }
 
+int fd_open_null(int first, int last)
+{
+	_cleanup_close_ int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (null < 0)
+		return -errno;
+	for (int i = first; i <= last; i++)
+		if (dup2(null, i) < 0)
+			return -errno;
+	return 0;
+}
+
 bool fd_same_file(int a, int b)
 {
 	struct stat sa, sb;

@@ -40,6 +40,10 @@ int fd_pipe_enlarge(int fd, int want);
 /* Opens /dev/null wherever 0, 1 or 2 is closed, so that no later fd lands there. 0 or -errno. */
 int fd_fill_standard(void);
 
+/* Puts /dev/null in the place of each descriptor from `first` to `last`, whatever was there; they
+ * are inherited by exec. 0 or -errno. */
+int fd_open_null(int first, int last);
+
 /* True where both are the same open file object by device and inode. */
 bool fd_same_file(int a, int b);
 

@@ -12,6 +12,7 @@ th_base_SOURCES = \
 	src/base/rmtree.c src/base/rmtree.h \
 	src/base/str.c src/base/str.h \
 	src/base/suggest.c src/base/suggest.h \
+	src/base/syslog.c src/base/syslog.h \
 	src/base/treelink.c src/base/treelink.h \
 	src/base/trust.c src/base/trust.h \
 	src/base/words.c src/base/words.h

@@ -5,17 +5,19 @@
 #include "base/alloc.h"
 #include "base/fd.h"
 #include "base/str.h"
+#include "base/syslog.h"
 
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <syslog.h>
 
 static struct {
 	enum log_level level;
 	char *task;
 	log_sink_fn sink;
 	void *sink_arg;
-	int on_stderr;
+	int on_stderr, to_syslog;
 } log_state = {.level = LOG_LEVEL_NOTICE, .on_stderr = 1};
 
 void log_set_level(enum log_level level)
@@ -44,6 +46,28 @@ void log_set_stderr(int on)
 	log_state.on_stderr = on;
 }
 
+void log_set_syslog(int on)
+{
+	log_state.to_syslog = on;
+}
+
+static void send_to_syslog(enum log_level level, const char *text)
+{
+	static const int priorities[] = {
+		[LOG_LEVEL_ERROR] = LOG_ERR,
+		[LOG_LEVEL_WARNING] = LOG_WARNING,
+		[LOG_LEVEL_NOTICE] = LOG_NOTICE,
+		[LOG_LEVEL_INFO] = LOG_INFO,
+		[LOG_LEVEL_DEBUG] = LOG_DEBUG,
+	};
+	_cleanup_free_ char *line = xasprintf(
+		"%s%s%s", log_state.task ? log_state.task : "", log_state.task ? ": " : "", text);
+
+	/* Nowhere to report a log daemon's absence to but the task's own log, which has it anyway.
+	 */
+	(void)syslog_send(SYSLOG_PATH, priorities[level], "taskhook", line);
+}
+
 void log_message(enum log_level level, const char *fmt, ...)
 {
 	_cleanup_free_ char *text = NULL;
@@ -67,6 +91,8 @@ void log_message(enum log_level level, const char *fmt, ...)
 		 * failure of stderr to. */
 		(void)fd_write_all(STDERR_FILENO, line, __builtin_strlen(line));
 	}
+	if (log_state.to_syslog)
+		send_to_syslog(level, text);
 	if (log_state.sink)
 		log_state.sink(log_state.sink_arg, level, text);
 	errno = saved;

@@ -30,6 +30,9 @@ void log_set_sink(log_sink_fn sink, void *arg);
 /* Whether stderr gets messages at all (a detached supervisor has none). Default: yes. */
 void log_set_stderr(int on);
 
+/* Whether messages also go to the journal or syslog (base/syslog.h). Default: no. */
+void log_set_syslog(int on);
+
 void log_message(enum log_level level, const char *fmt, ...) PRINTF_ATTR(2, 3);
 
 #define log_error(...)	 log_message(LOG_LEVEL_ERROR, __VA_ARGS__)

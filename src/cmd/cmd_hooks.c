@@ -65,7 +65,8 @@ static const struct cmd_option list_options[] = {
 	{0},
 };
 
-static const struct cmd_option *const list_groups[] = {task_option_table, list_options, NULL};
+static const struct cmd_option *const list_groups[] = {
+	task_option_table, run_hook_option_table, list_options, NULL};
 
 /* All points, in their order. */
 struct all_points {
@@ -278,7 +279,8 @@ struct check_data {
 	struct task_options task; /* first: the shared option table fills it */
 };
 
-static const struct cmd_option *const check_groups[] = {task_option_table, NULL};
+static const struct cmd_option *const check_groups[] = {
+	task_option_table, run_hook_option_table, NULL};
 
 struct check {
 	struct strv seen; /* paths, as system hooks are those of each group */
@@ -598,7 +600,8 @@ static const struct cmd_option run_options[] = {
 	{0},
 };
 
-static const struct cmd_option *const run_groups[] = {task_option_table, run_options, NULL};
+static const struct cmd_option *const run_groups[] = {
+	task_option_table, run_hook_option_table, run_options, NULL};
 
 /* A real task of that name would find its hooks' processes ended at the end. */
 static int check_not_running(const struct layout *l, const struct task *t, struct th_err *err)

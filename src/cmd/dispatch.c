@@ -14,7 +14,9 @@
 #include "cmd/cmd_list.h"
 #include "cmd/cmd_logs.h"
 #include "cmd/cmd_run.h"
+#include "cmd/cmd_start.h"
 #include "cmd/cmd_status.h"
+#include "cmd/cmd_stop.h"
 #include "cmd/cmd_tables.h"
 #include "model/jsonio.h"
 
@@ -37,6 +39,8 @@ static const struct cmd cmd_help;
 /* All commands, in the order of the help. */
 static const struct cmd *const cmd_table[] = {
 	&cmd_run,
+	&cmd_start,
+	&cmd_stop,
 	&cmd_cleanup,
 	&cmd_list,
 	&cmd_status,

@@ -13,13 +13,21 @@ th_cmd_SOURCES = \
 	src/cmd/cmd_list.h \
 	src/cmd/cmd_run.c \
 	src/cmd/cmd_run.h \
+	src/cmd/cmd_start.c \
+	src/cmd/cmd_start.h \
 	src/cmd/cmd_status.c \
 	src/cmd/cmd_status.h \
+	src/cmd/cmd_stop.c \
+	src/cmd/cmd_stop.h \
 	src/cmd/cmd_tables.c \
 	src/cmd/cmd_tables.h \
 	src/cmd/dispatch.c \
 	src/cmd/dispatch.h \
+	src/cmd/start_options.c \
+	src/cmd/start_options.h \
 	src/cmd/task_options.c \
 	src/cmd/task_options.h \
+	src/cmd/task_select.c \
+	src/cmd/task_select.h \
 	src/cmd/task_view.c \
 	src/cmd/task_view.h

@@ -65,13 +65,13 @@ static int set_set(void *data, const char *value, struct th_err *err)
 }
 
 static int add_hook(struct task_options *o, const char *option, const char *value,
-	enum operator verb, struct th_err *err)
+	enum operator verb, bool for_run, struct th_err *err)
 {
 	int r;
 
 	o->hooks = xreallocarray(o->hooks, o->n_hooks + 1, sizeof(*o->hooks));
 	o->hooks[o->n_hooks] = (struct hook_option){0};
-	r = hook_option_parse(option, value, verb, true, &o->hooks[o->n_hooks], err);
+	r = hook_option_parse(option, value, verb, for_run, &o->hooks[o->n_hooks], err);
 	if (r == 0)
 		o->n_hooks++;
 	return r;
@@ -79,37 +79,42 @@ static int add_hook(struct task_options *o, const char *option, const char *valu
 
 static int set_hook(void *data, const char *value, struct th_err *err)
 {
-	return add_hook(data, "--hook", value, OP_START, err);
+	return add_hook(data, "--hook", value, OP_START, true, err);
 }
 
 static int set_prehook(void *data, const char *value, struct th_err *err)
 {
-	return add_hook(data, "--prehook", value, OP_START, err);
+	return add_hook(data, "--prehook", value, OP_START, true, err);
 }
 
-static int set_posthook(void *data, const char *value, struct th_err *err)
+static int set_run_posthook(void *data, const char *value, struct th_err *err)
 {
-	return add_hook(data, "--posthook", value, OP_START, err);
+	return add_hook(data, "--posthook", value, OP_START, true, err);
+}
+
+static int set_start_posthook(void *data, const char *value, struct th_err *err)
+{
+	return add_hook(data, "--posthook", value, OP_START, false, err);
 }
 
 static int set_cluster_prehook(void *data, const char *value, struct th_err *err)
 {
-	return add_hook(data, "--cluster-prehook", value, OP_START, err);
+	return add_hook(data, "--cluster-prehook", value, OP_START, true, err);
 }
 
 static int set_cluster_posthook(void *data, const char *value, struct th_err *err)
 {
-	return add_hook(data, "--cluster-posthook", value, OP_START, err);
+	return add_hook(data, "--cluster-posthook", value, OP_START, true, err);
 }
 
 static int set_cleanup_prehook(void *data, const char *value, struct th_err *err)
 {
-	return add_hook(data, "--cluster-prehook", value, OP_CLEANUP, err);
+	return add_hook(data, "--cluster-prehook", value, OP_CLEANUP, true, err);
 }
 
 static int set_cleanup_posthook(void *data, const char *value, struct th_err *err)
 {
-	return add_hook(data, "--cluster-posthook", value, OP_CLEANUP, err);
+	return add_hook(data, "--cluster-posthook", value, OP_CLEANUP, true, err);
 }
 
 const struct cmd_option task_option_table[] = {
@@ -123,11 +128,21 @@ const struct cmd_option task_option_table[] = {
 	{0, "set", "SECTION.KEY=VALUE", "set any key of the task file", .set = set_set},
 	{0, "hook", "POINT:PATH[,ROLE]", "run the hook PATH (a file or directory) at POINT",
 		.set = set_hook},
-	{0, "prehook", "PATH[,ROLE]", "run it at pre-start", .set = set_prehook},
-	{0, "posthook", "PATH[,ROLE]", "run it at post-stop", .set = set_posthook},
 	{0, "cluster-prehook", "PATH[,ROLE]", "run it at pre-deploy", .set = set_cluster_prehook},
 	{0, "cluster-posthook", "PATH[,ROLE]", "run it at post-deploy",
 		.set = set_cluster_posthook},
+	{0},
+};
+
+const struct cmd_option run_hook_option_table[] = {
+	{0, "prehook", "PATH[,ROLE]", "run it at pre-start", .set = set_prehook},
+	{0, "posthook", "PATH[,ROLE]", "run it at post-stop", .set = set_run_posthook},
+	{0},
+};
+
+const struct cmd_option start_hook_option_table[] = {
+	{0, "prehook", "PATH[,ROLE]", "run it at pre-start", .set = set_prehook},
+	{0, "posthook", "PATH[,ROLE]", "run it at post-start", .set = set_start_posthook},
 	{0},
 };
 
@@ -277,6 +292,7 @@ int task_options_load(struct cmd_context *ctx, struct task_options *o, char *con
 		.n_hook_options = o->n_hooks,
 		.default_id = o->default_id,
 		.file = o->found_file,
+		.background = o->background,
 		.environ = environ,
 	};
 	return task_resolve(o->conf, &args, &ctx->layout, ret, err);

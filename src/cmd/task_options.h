@@ -23,12 +23,16 @@ struct task_options {
 	size_t n_sets;
 	struct hook_option *hooks;
 	size_t n_hooks;
+	bool background; /* for `start` */
 	/* Made by task_options_load(). */
 	struct conf *conf;
 	char *found_file, *default_id, *default_group;
 };
 
 extern const struct cmd_option task_option_table[];
+/* --prehook and --posthook: `run` spans the whole task, `start` only its beginning. */
+extern const struct cmd_option run_hook_option_table[];
+extern const struct cmd_option start_hook_option_table[];
 /* Only the hook options, for cleanup: the cluster pair. */
 extern const struct cmd_option cleanup_hook_option_table[];
 

@@ -32,7 +32,7 @@ static const char *const words_auto[] = {"auto", NULL};
 static const char *const words_cgroup_mode[] = {"auto", "required", "off", NULL};
 static const char *const words_task_stdin[] = {"auto", "null", NULL};
 static const char *const words_keep[] = {"logs", "all", "none", NULL};
-static const char *const words_supervisor[] = {"end", NULL};
+static const char *const words_supervisor[] = {"end", "keep", NULL};
 static const char *const words_log_to[] = {"files", "none", NULL};
 static const char *const words_on_failure[] = {"fail", "warn", "ignore", "stop", NULL};
 static const char *const words_hook_stdin[] = {"null", "record", NULL};
@@ -138,7 +138,7 @@ static const struct conf_key_info keys[] = {
 	ROW(KEY_TASK_KEEP, "task", "keep", CONF_ENUM, 0, 0, "logs", words_keep, IN_TASKS,
 		"what is kept of the task directory when the task has ended"),
 	ROW(KEY_TASK_WHEN_SUPERVISOR_DIES, "task", "when-supervisor-dies", CONF_ENUM, 0, 0, "end",
-		words_supervisor, IN_TASKS, "what becomes of the task of a killed supervisor"),
+		words_supervisor, IN_TASKS, "what becomes of the task of a killed supervisor (keep for start, unless told)"),
 	ROW(KEY_TASK_PASS_ENV, "task", "pass-env", CONF_LIST, 0, 0, NULL, NULL, IN_TASKS,
 		"variables of the caller that the command gets (patterns)"),
 	ROW(KEY_TASK_UMASK, "task", "umask", CONF_MODE, 0, 0777, "022", NULL, IN_TASKS,

@@ -91,7 +91,7 @@ enum conf_key {
 	KEY_TASK_STOP_TIMEOUT,	       /* 5s */
 	KEY_TASK_MAX_RUN_TIME,	       /* infinity */
 	KEY_TASK_KEEP,		       /* logs all none */
-	KEY_TASK_WHEN_SUPERVISOR_DIES, /* end (more words come with background tasks) */
+	KEY_TASK_WHEN_SUPERVISOR_DIES, /* end, keep */
 	KEY_TASK_PASS_ENV,	       /* globs of the caller's environment */
 	KEY_TASK_UMASK,		       /* 022 */
 	KEY_TASK_NICE,

@@ -13,6 +13,8 @@ th_model_SOURCES = \
 	src/model/point.h \
 	src/model/record.c \
 	src/model/record.h \
+	src/model/request.c \
+	src/model/request.h \
 	src/model/result.c \
 	src/model/result.h \
 	src/model/rotate.c \

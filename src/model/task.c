@@ -434,7 +434,9 @@ static void resolve_settings(struct task *t, const struct conf *c, const struct 
 	t->stop_timeout = conf_duration(c, KEY_TASK_STOP_TIMEOUT);
 	t->max_run_time = conf_duration(c, KEY_TASK_MAX_RUN_TIME);
 	t->keep = (enum task_keep)conf_enum(c, KEY_TASK_KEEP);
-	t->end_with_supervisor = conf_enum(c, KEY_TASK_WHEN_SUPERVISOR_DIES) == 0;
+	t->end_with_supervisor = conf_is_set(c, KEY_TASK_WHEN_SUPERVISOR_DIES)
+					 ? conf_enum(c, KEY_TASK_WHEN_SUPERVISOR_DIES) == 0
+					 : !args->background;
 	t->has_umask = true;
 	t->umask = conf_mode(c, KEY_TASK_UMASK);
 	t->has_nice = conf_is_set(c, KEY_TASK_NICE);

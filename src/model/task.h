@@ -100,7 +100,8 @@ struct task_args {
 	size_t n_hook_options;
 	const char *default_id; /* NAME of -f NAME, for the ID */
 	const char *file;
-	char **environ; /* the caller's */
+	bool background; /* for `start`: its supervisor may be replaced */
+	char **environ;	 /* the caller's */
 };
 
 /* Resolves. Errors are EXIT_CONFIG or EXIT_USAGE with FILE:LINE where there is one. The

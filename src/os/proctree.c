@@ -161,21 +161,13 @@ static void send_message(int channel, const struct message *m, int pidfd)
 /* Nothing of the task's or the supervisor's stays open or busy because of the keeper. */
 static int keeper_let_go(int channel)
 {
-	_cleanup_close_ int null = -1;
-	int r;
+	int r = spawn_close_others(channel);
 
-	r = spawn_close_others(channel);
 	if (r < 0)
 		return r;
 	if (chdir("/") < 0)
 		return -errno;
-	null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	if (null < 0)
-		return -errno;
-	for (int i = 0; i < 3; i++)
-		if (dup2(null, i) < 0)
-			return -errno;
-	return 0;
+	return fd_open_null(STDIN_FILENO, STDERR_FILENO);
 }
 
 /* Reaps what has ended. False when no child is left. */

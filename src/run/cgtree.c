@@ -17,6 +17,7 @@
 #define DEFAULT_PARENT "nomad.slice/share.slice"
 #define HOOKS_NAME     "_hooks"
 #define SELF_NAME      "_self"
+#define SUPERVISORS    "_supervisors"
 
 /* Another group's last task may remove the parent between our look and our mkdir: try anew, not for
  * ever. */
@@ -79,10 +80,11 @@ static int choose_parent(struct cgtree *t, bool make)
 
 	if (cgroup_of_pid(0, &own) == 0 && *own) {
 		size_t n = strlen(own);
-		bool in_leaf = str_ends_with(own, "/" SELF_NAME);
+		bool in_self = str_ends_with(own, "/" SELF_NAME);
+		bool in_leaf = in_self || str_ends_with(own, "/" SUPERVISORS);
 
 		if (in_leaf)
-			own[n - strlen("/" SELF_NAME)] = '\0';
+			own[n - strlen(in_self ? "/" SELF_NAME : "/" SUPERVISORS)] = '\0';
 		fd = cgroup_open(t->mount_fd, own);
 		if (fd >= 0 && cgroup_is_delegated(fd)) {
 			if (make && !in_leaf) {
@@ -416,6 +418,8 @@ static void remove_unused_parents(struct cgtree *t)
 
 	if (unlinkat(t->parent_fd, HOOKS_NAME, AT_REMOVEDIR) < 0 && errno != ENOENT)
 		return;
+	if (unlinkat(t->parent_fd, SUPERVISORS, AT_REMOVEDIR) < 0 && errno != ENOENT)
+		return;
 	while (*path) {
 		_cleanup_close_ int fd = open_ours(t, t->mount_fd, path);
 		char *slash;
@@ -467,6 +471,25 @@ int cgtree_remove_task(
 		t->hooks_fd = fd_close(t->hooks_fd);
 	remove_unused_parents(t);
 	return 0;
+}
+
+int cgtree_enter_supervisors(struct cgtree *t)
+{
+	int r = t->on ? -ENOENT : 0;
+
+	/* Whoever is the last to leave removes it. */
+	for (int i = 0; i < RACE_TRIES && (r == -ENOENT || r == -ENODEV); i++) {
+		_cleanup_close_ int fd = -1;
+
+		if (i > 0 && open_parent(t, true) < 0)
+			continue;
+		fd = cgroup_make(t->parent_fd, SUPERVISORS, t->mark, NULL, NULL);
+		/* Another state directory's is only a folder, as PARENT/_hooks is. */
+		if (fd == -EEXIST)
+			fd = cgroup_open(t->parent_fd, SUPERVISORS);
+		r = fd < 0 ? fd : cgroup_attach(fd, 0);
+	}
+	return r;
 }
 
 /* ---- hooks ---- */

@@ -71,6 +71,10 @@ int cgtree_open_task(struct cgtree *t, const char *group, const char *id, struct
 int cgtree_remove_task(
 	struct cgtree *t, const char *group, const char *id, usec_t deadline, struct th_err *err);
 
+/* Moves this process to PARENT/_supervisors, for a supervisor that is to outlive its caller. 0
+ * (also where there are no cgroups), or -errno. Dear, as any move. */
+int cgtree_enter_supervisors(struct cgtree *t);
+
 /* An empty cgroup for one hook: an fd; -1 where there are no cgroups (use a keeper) or one cannot
  * be made (err is set then and the caller warns). `id` NULL: a group's hook. Reused by the next
  * call unless _keep was called. */

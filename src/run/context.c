@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/path.h"
 #include "os/proc.h"
+#include "run/control.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -29,6 +30,7 @@ void context_warn(struct context *c, const char *fmt, ...)
 		text = xstrdup("out of memory");
 	va_end(ap);
 	log_warning("%s", text);
+	control_tell(c->control, LOG_LEVEL_WARNING, text);
 	strv_take(&c->record.warnings, text);
 }
 
@@ -123,7 +125,7 @@ int context_begin_live(struct context *c, const struct live_state *owed, struct 
 	else
 		l.supervisor_start_ticks = c->record.supervisor_start_ticks;
 	l.run_number = c->record.run_number;
-	l.is_run = 1;
+	l.is_run = !c->options->background;
 	l.dirs_begun = 1;
 	r = live_create(c->run_fd, &l, &c->live, err);
 	if (r == 0)
@@ -172,7 +174,9 @@ void context_done(struct context *c)
 {
 	for (size_t i = 0; i < 2; i++)
 		c->pumps[i] = logpump_free(c->pumps[i]);
+	c->control = control_close(c->control, -1, -1);
 	if (c->loop) {
+		loop_remove_fd(c->loop, &c->caller_watch);
 		loop_remove_fd(c->loop, &c->exit_watch);
 		loop_clear_timer(c->loop, &c->max_run_timer);
 	}

@@ -32,7 +32,13 @@ struct requests {
 	bool cut_grace;	      /* a second one, at least a second later */
 	bool interrupt_hooks; /* the hook that runs shall end: only while the task is not launched
 			       */
+	int with_signal;      /* instead of the task's stop signal; 0: none */
+	bool has_timeout;
+	usec_t with_timeout;	/* instead of the task's grace */
+	size_t warnings_before; /* failures that were there when the stop was asked for */
 };
+
+struct control;
 
 struct context {
 	const struct layout *layout;
@@ -62,6 +68,9 @@ struct context {
 	struct point_result *point; /* where the scripts stage puts what came of the hooks; set by
 				       stage_run_point() */
 	struct requests requests;
+	struct control *control; /* the socket on which others ask; NULL: none */
+	bool has_caller;	 /* `start` waits for us */
+	struct loop_fd caller_watch;
 
 	struct proctree tree; /* of the task's process */
 	bool launched;	      /* there was a process in this run */

@@ -16,6 +16,7 @@
 #include "run/deploy.h"
 #include "run/resume.h"
 #include "run/stage.h"
+#include "run/stop.h"
 #include "run/supervisor.h"
 
 #include <dirent.h>
@@ -30,8 +31,6 @@
 /* A directory or record younger than this may belong to a start that has not taken its lock yet
  * (HACKING, "What keeps it right"). */
 #define YOUNG_USEC (10 * USEC_PER_SEC)
-
-#define POLL_USEC (50 * USEC_PER_MSEC)
 
 #define KILL_WAIT (10 * USEC_PER_SEC)
 
@@ -443,43 +442,21 @@ static int open_group_context(struct context *c, const struct layout *l,
 	return cgtree_open_task(&c->cg, task->group, NULL, err);
 }
 
-/* How long a task that is asked to stop may take: its hooks, its grace, its kill. */
-static usec_t stop_budget(const struct layout *l, const char *group, const char *id)
-{
-	_cleanup_free_ char *records = xasprintf("%s/records/%s", l->state_dir, group);
-	_cleanup_close_ int fd = open(records, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	_cleanup_record_ struct record rec = {0};
-	_cleanup_task_ struct task *task = NULL;
-	usec_t budget = USEC_PER_MIN;
-
-	if (fd >= 0 && record_read(fd, id, &rec, NULL) == 0 &&
-		task_from_json(rec.task, &task, NULL) == 0)
-		budget = usec_add(
-			budget, usec_add(3 * task->hooks_total_timeout, task->stop_timeout));
-	return budget;
-}
-
 /* Asks those that run to stop and waits for their ends. */
-static int stop_tasks(
+static int stop_running(
 	const struct layout *l, struct loop *loop, const char *group, const struct strv *ids)
 {
-	usec_t most = 0, deadline;
-	int left = 0;
+	static const struct request request = {
+		.op = REQUEST_STOP, .timeout = USEC_INFINITY, .reason = STOP_CLEANUP};
+	_cleanup_free_ struct stop_one *v = xcalloc(MAX(ids->n, (size_t)1), sizeof(*v));
+	int status;
 
 	for (size_t i = 0; i < ids->n; i++)
-		if (supervisor_ask_stop(l, group, ids->v[i], STOP_CLEANUP) == 0)
-			most = MAX(most, stop_budget(l, group, ids->v[i]));
-	deadline = usec_add(clock_monotonic_usec(), most);
-	do {
-		pid_t pid;
-
-		left = 0;
-		for (size_t i = 0; i < ids->n; i++)
-			left += supervisor_find(l, group, ids->v[i], &pid) == 1;
-		if (left && loop_run(loop, clock_monotonic_usec() + POLL_USEC) < 0)
-			break;
-	} while (left && clock_monotonic_usec() < deadline);
-	return left ? -ETIMEDOUT : 0;
+		v[i] = (struct stop_one){.group = group, .id = ids->v[i]};
+	status = stop_tasks(l, loop, &request, NULL, v, ids->n);
+	/* What went wrong on the way down is in the records; what counts here is that it is down.
+	 */
+	return status == EXIT_OK || status == EXIT_WITH_FAILURES ? 0 : -EBUSY;
 }
 
 static unsigned name_running(
@@ -580,7 +557,8 @@ static void end_group(struct context *c, const struct janitor_options *o, const 
 	c->hooks.run_path = c->run_path;
 	(void)stage_run_point(c, POINT_PRE_CLEANUP, NULL, NULL);
 	if (o->force)
-		(void)stop_tasks(l, c->loop, group, ids);
+		(void)stop_running(l, c->loop, group, ids);
+	log_set_task(group);
 	for (size_t i = 0; i < ids->n; i++) {
 		_cleanup_err_ struct th_err why = TH_ERR_INIT;
 		struct dead_task t;
@@ -774,10 +752,10 @@ static int stop_task(const struct layout *l, const char *group, const char *id, 
 	if (!loop)
 		return err_set(err, EXIT_INTERNAL, errno, "cannot make an event loop: %m");
 	strv_add(&ids, id);
-	r = stop_tasks(l, loop, group, &ids);
+	r = stop_running(l, loop, group, &ids);
 	loop_free(loop);
 	if (r < 0)
-		return err_set(err, EXIT_BUSY, -r, "%s/%s did not end in time", group, id);
+		return err_set(err, EXIT_BUSY, -r, "%s/%s could not be stopped", group, id);
 	return 0;
 }
 

@@ -141,6 +141,7 @@ static void on_dropped(void *arg, uint64_t total, int errnum)
 	live_end(c->live);
 }
 
+/* A pipe with the supervisor as its reader, for `run` as for `start`. */
 static int make_pump(struct context *c, size_t i, int *ret_child_end, struct th_err *err)
 {
 	static const char *const names[2] = {"stdout.log", "stderr.log"};
@@ -166,7 +167,9 @@ static int make_pump(struct context *c, size_t i, int *ret_child_end, struct th_
 			.loop = c->loop,
 			.source_fd = ends[0],
 			.file = file,
-			.copy_fd = i == 0 ? STDOUT_FILENO : STDERR_FILENO,
+			.copy_fd = c->options->background ? -1
+				   : i == 0		  ? STDOUT_FILENO
+							  : STDERR_FILENO,
 			.copy_name = copies[i],
 			.dropped = on_dropped,
 			.arg = c,
@@ -300,8 +303,9 @@ int launch_task(struct context *c, struct th_err *err)
 	spec.n_rlimits = t->n_rlimits;
 	spec.die_with_parent = t->end_with_supervisor;
 
-	/* With a cgroup nobody will ask for the start time: whatever is left is found there. */
-	c->tree.skip_start_ticks = c->cg.on;
+	/* With a cgroup nobody will ask for the start time of what ends with us: whatever is left
+	 * is found there. */
+	c->tree.skip_start_ticks = c->cg.on && !c->options->background;
 	/* Whoever comes after a kill in between owes it the post-exit hooks. */
 	live_begin(c->live)->main_pid = -1;
 	live_end(c->live);

@@ -1,9 +1,17 @@
 # What a task does: stages, hooks, logs, supervisor, clean-up.
 th_run_SOURCES = \
+	src/run/background.c \
+	src/run/background.h \
+	src/run/caller.c \
+	src/run/caller.h \
 	src/run/cgtree.c \
 	src/run/cgtree.h \
+	src/run/client.c \
+	src/run/client.h \
 	src/run/context.c \
 	src/run/context.h \
+	src/run/control.c \
+	src/run/control.h \
 	src/run/deploy.c \
 	src/run/deploy.h \
 	src/run/fetch.c \
@@ -51,6 +59,8 @@ th_run_SOURCES = \
 	src/run/publish.h \
 	src/run/reentry.c \
 	src/run/reentry.h \
+	src/run/requests.c \
+	src/run/requests.h \
 	src/run/resume.c \
 	src/run/resume.h \
 	src/run/signals.c \
@@ -62,6 +72,8 @@ th_run_SOURCES = \
 	src/run/stage_storage.c \
 	src/run/states.c \
 	src/run/states.h \
+	src/run/stop.c \
+	src/run/stop.h \
 	src/run/supervisor.c \
 	src/run/supervisor.h \
 	src/run/taskdir.c \

@@ -232,6 +232,7 @@ int resume_task(const struct layout *layout, const char *group, const char *id,
 	if (r < 0)
 		goto out;
 	r = read_task(&c, id, &task, err);
+	c.task = task;
 	if (r == 0 && state_is_final(c.record.state) && c.record.state != STATE_STUCK) {
 		taskdir_remove_run(&c);
 		r = 1;
@@ -239,7 +240,6 @@ int resume_task(const struct layout *layout, const char *group, const char *id,
 		size_t before = c.record.warnings.n;
 
 		assert(task); /* read_task() has made it */
-		c.task = task;
 		r = finish_locked(&c, err);
 		if (ret_warnings)
 			*ret_warnings += (unsigned)(c.record.warnings.n - before);

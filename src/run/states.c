@@ -5,8 +5,10 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "os/trim.h"
+#include "run/caller.h"
 #include "run/deploy.h"
 #include "run/launch.h"
+#include "run/requests.h"
 #include "run/stage.h"
 #include "run/taskdir.h"
 
@@ -135,12 +137,8 @@ static void on_max_run_time(void *arg)
 {
 	struct context *c = arg;
 
-	if (c->requests.stop)
-		return;
-	c->requests.stop = true;
-	c->requests.stop_reason = STOP_MAX_RUN_TIME;
-	c->requests.stop_at = clock_monotonic_usec();
-	c->requests.interrupt_hooks = true;
+	if (!c->requests.stop)
+		requests_stop(c, 0, STOP_MAX_RUN_TIME);
 }
 
 static enum task_event do_launching(struct context *c)
@@ -155,6 +153,8 @@ static enum task_event do_launching(struct context *c)
 	if (c->task->max_run_time != USEC_INFINITY)
 		loop_set_timer(c->loop, &c->max_run_timer,
 			usec_add(c->launched_at, c->task->max_run_time), on_max_run_time, c);
+	if (c->options->no_wait)
+		caller_let_go(c);
 	return EVENT_OK;
 }
 
@@ -175,6 +175,9 @@ static enum task_event do_post_starting(struct context *c)
 		o->stop_reason = STOP_ASKED;
 		return EVENT_FAILED;
 	}
+	/* Also where it has ended meanwhile: it was started. */
+	if (c->exited || !c->requests.stop)
+		caller_let_go(c);
 	if (c->exited)
 		return EVENT_EXITED;
 	return c->requests.stop ? EVENT_STOP : EVENT_OK;
@@ -209,18 +212,21 @@ static enum task_event do_running(struct context *c)
 static enum task_event do_stopping(struct context *c)
 {
 	struct outcome *o = &c->record.outcome;
-	usec_t deadline;
+	usec_t begun, deadline;
 
 	if (o->stop_reason == STOP_NONE)
 		o->stop_reason = c->requests.stop ? c->requests.stop_reason : STOP_ASKED;
 	if (!c->exited)
 		(void)stage_run_point(c, POINT_PRE_STOP, NULL, NULL);
 	if (!c->exited)
-		(void)proctree_signal(&c->tree, c->task->stop_signal);
-	deadline = usec_add(clock_monotonic_usec(), c->task->stop_timeout);
-	while (!c->exited && !c->requests.cut_grace && clock_monotonic_usec() < deadline)
-		if (loop_run(c->loop, deadline) < 0)
+		(void)proctree_signal(&c->tree, requests_stop_signal(c));
+	begun = clock_monotonic_usec();
+	while (!c->exited && !c->requests.cut_grace) {
+		/* A second request may have less patience. */
+		deadline = usec_add(begun, requests_stop_timeout(c));
+		if (clock_monotonic_usec() >= deadline || loop_run(c->loop, deadline) < 0)
 			break;
+	}
 	return launch_kill(c) < 0 ? EVENT_UNKILLABLE : EVENT_OK;
 }
 

@@ -8,10 +8,13 @@
 #include "base/lockfile.h"
 #include "base/log.h"
 #include "os/proc.h"
+#include "run/caller.h"
+#include "run/client.h"
 #include "run/context.h"
 #include "run/launch.h"
 #include "run/logruns.h"
 #include "run/reentry.h"
+#include "run/requests.h"
 #include "run/resume.h"
 #include "run/signals.h"
 #include "run/states.h"
@@ -43,29 +46,6 @@ int supervisor_find(const struct layout *layout, const char *group, const char *
 	return lockfile_holder(fd, "lock", ret);
 }
 
-int supervisor_ask_stop(
-	const struct layout *layout, const char *group, const char *id, enum stop_reason reason)
-{
-	_cleanup_close_ int pidfd = -1;
-	pid_t pid = 0, again = 0;
-	uint64_t ticks;
-	int r;
-
-	if (supervisor_find(layout, group, id, &pid) != 1 || pid <= 0)
-		return -ESRCH;
-	if (proc_start_time(pid, &ticks) < 0)
-		return -ESRCH;
-	pidfd = proc_pidfd(pid, ticks);
-	/* It still holds the lock, so the pidfd is the supervisor's. */
-	if (pidfd < 0 || supervisor_find(layout, group, id, &again) != 1 || again != pid)
-		return -ESRCH;
-	r = proc_pidfd_signal_value(pidfd, SIGTERM, SIGNALS_STOP_VALUE + (int)reason);
-	/* One that a terminal has suspended could not hear it. */
-	if (r == 0)
-		(void)proc_pidfd_signal(pidfd, SIGCONT);
-	return r;
-}
-
 static int wait_for_lock(struct context *c, usec_t deadline, struct th_err *err)
 {
 	int r;
@@ -89,6 +69,19 @@ static usec_t replace_deadline(const struct context *c)
 	usec_t most = usec_add(3 * c->task->hooks_total_timeout, c->task->stop_timeout);
 
 	return usec_add(clock_monotonic_usec(), usec_add(most, USEC_PER_MIN));
+}
+
+static int replace(struct context *c, struct th_err *err)
+{
+	struct client *client = client_new(
+		c->loop, &(struct client_spec){.layout = c->layout,
+				 .group = c->task->group,
+				 .id = c->task->id,
+				 .request = {.op = REQUEST_STOP, .timeout = USEC_INFINITY}});
+	int r = wait_for_lock(c, replace_deadline(c), err);
+
+	client_free(client);
+	return r;
 }
 
 static bool is_inside(struct context *c, pid_t supervisor)
@@ -162,8 +155,7 @@ static int lock_or_decide(struct context *c, struct th_err *err)
 		break;
 	case IF_RUNNING_REPLACE:
 		log_notice("is running already (process %d), stopping it", pid);
-		(void)supervisor_ask_stop(c->layout, t->group, t->id, STOP_ASKED);
-		r = wait_for_lock(c, replace_deadline(c), err);
+		r = replace(c, err);
 		break;
 	case IF_RUNNING_FAIL:
 		break;
@@ -277,6 +269,16 @@ static int write_intent(struct context *c, struct th_err *err)
 	return write_first_record(c, err);
 }
 
+/* What ends the caller's cgroup, a oneshot unit's end or a hook's timeout, shall not end us. */
+static void leave_cgroup(struct context *c)
+{
+	int r = cgtree_enter_supervisors(&c->cg);
+
+	if (r < 0)
+		log_warning(
+			"stays in the cgroup of its caller, and ends with it: %s", strerror(-r));
+}
+
 /* From the lock to the first state. What fails here has made nothing but directories of taskhook's
  * own. */
 static int prepare(struct context *c, struct th_err *err)
@@ -284,6 +286,8 @@ static int prepare(struct context *c, struct th_err *err)
 	_cleanup_err_ struct th_err runs = TH_ERR_INIT;
 	int r = settle_earlier(c, err);
 
+	if (r == 0)
+		r = requests_open(c, err);
 	if (r == 0)
 		r = cgtree_open(&c->cg, c->task->cgroup_mode, c->task->cgroup_parent,
 			c->layout->state_dir, true, err);
@@ -298,6 +302,8 @@ static int prepare(struct context *c, struct th_err *err)
 	taskdir_open_logs(c);
 	if (c->cg.warning)
 		log_warning("%s", c->cg.warning);
+	if (c->options->background)
+		leave_cgroup(c);
 	if (logruns_note(c->log_fd, c->record.run_number, c->record.started, &runs) < 0)
 		context_warn(c, "%s: 'taskhook logs --run' cannot tell this run apart, continuing",
 			err_text(&runs));
@@ -370,6 +376,8 @@ static int final_status(struct context *c)
 		log_error("%s", err_text(&c->failure));
 	else if (!c->launched && o->result == RESULT_START_FAILED)
 		log_notice("stopped before the launch");
+	else if (c->has_caller && o->decided_by && strcmp(o->decided_by, "hook") != 0)
+		log_notice("stopped before its start was through");
 	if (failures > 1)
 		log_warning("%zu failures did not stop it; 'taskhook status %s' names them",
 			failures, c->task->name);
@@ -391,6 +399,8 @@ static int get_ready(struct context *c, struct th_err *err)
 	}
 	if (r == 0)
 		r = signals_watch(c, err);
+	if (r == 0)
+		r = caller_listen(c, err);
 	if (r == 0)
 		r = taskdir_open_base(c, c->task->group, err);
 	return r == 0 ? lock_or_decide(c, err) : r;
@@ -463,6 +473,7 @@ int supervisor_run(const struct layout *layout, const struct task *task,
 	}
 	if (c.lock_fd >= 0)
 		taskdir_unlock(&c);
+	requests_close(&c, status);
 	context_done(&c);
 	log_set_task(NULL);
 	return status;

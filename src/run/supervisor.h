@@ -9,20 +9,15 @@
 
 #include "base/error.h"
 #include "model/layout.h"
-#include "model/result.h"
 #include "model/task.h"
 #include "run/options.h"
 
 #include <sys/types.h>
 
-/* Runs the task in the foreground to its end. Returns the exit status of taskhook(1); messages have
+/* Runs the task to its end, in this process. Returns the exit status of taskhook(1); messages have
  * been said. */
 int supervisor_run(const struct layout *layout, const struct task *task,
 	const struct supervisor_options *options);
-
-/* Asks the supervisor of a running task to stop it, for `reason`. 0, -ESRCH: none runs. */
-int supervisor_ask_stop(
-	const struct layout *layout, const char *group, const char *id, enum stop_reason reason);
 
 /* The pid of the supervisor that holds the task's lock: 1, 0 (none), or -errno. */
 int supervisor_find(const struct layout *layout, const char *group, const char *id, pid_t *ret);

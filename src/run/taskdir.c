@@ -229,7 +229,7 @@ void taskdir_remove_run(struct context *c)
 {
 	static const char *const keep[] = {"lock", NULL};
 
-	(void)rmtree_at(c->run_group_fd, c->task->id, keep, NULL, NULL);
+	(void)rmtree_at(c->run_group_fd, path_basename(c->run_path), keep, NULL, NULL);
 }
 
 /* A first start that came to nothing leaves no directories of its group; others' are not empty. */
@@ -247,7 +247,7 @@ static void remove_empty_base(struct context *c)
 void taskdir_unlock(struct context *c)
 {
 	(void)unlinkat(c->run_fd, "lock", 0);
-	(void)unlinkat(c->run_group_fd, c->task->id, AT_REMOVEDIR);
+	(void)unlinkat(c->run_group_fd, path_basename(c->run_path), AT_REMOVEDIR);
 	c->lock_fd = lockfile_close(c->lock_fd);
 	if (c->abandoned)
 		remove_empty_base(c);

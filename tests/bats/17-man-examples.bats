@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# The commands of EXAMPLES in taskhook(1) work, in their order.
+# The commands of EXAMPLES in the pages of section 1 work, in their order.
 
 bats_require_minimum_version 1.8.0
 
@@ -13,21 +13,34 @@ setup()
 	chmod 755 "$root/bin/taskhook"
 }
 
-@test "every example of taskhook(1)" {
-	local count=0
+teardown() { "$root/bin/taskhook" -q cleanup --all --force >/dev/null 2>&1 || true; }
 
+# examples PAGE: runs them; $count is how many there were
+examples()
+{
 	PATH=$root/bin:$PATH
+	count=0
 	while IFS= read -r line; do
 		line=${line//\\&/}
 		echo "# $line"
-		run -0 bash -c "$line"
+		run -0 bash -c "$line" 3>&-
 		count=$((count + 1))
 		case $line in
 		*'echo hello') [ "$output" = hello ] ;;
 		*'echo '?PORT*) [ "$output" = 8080 ] ;;
 		*'status hello') [[ $output == default/hello* ]] ;;
+		*'start -g web -i site '*) [ "$output" = web/site ] ;;
 		esac
 	done < <(awk '$1 == ".Sh" {inside = $2 == "EXAMPLES"} inside && $1 == ".Dl" {print substr($0, 5)}' \
-		"$TASKHOOK_SRCDIR/man/taskhook.1")
+		"$TASKHOOK_SRCDIR/man/$1")
+}
+
+@test "every example of taskhook(1)" {
+	examples taskhook.1
 	[ "$count" -ge 5 ]
+}
+
+@test "every example of taskhook-start(1)" {
+	examples taskhook-start.1
+	[ "$count" -ge 3 ]
 }

@@ -1,0 +1,105 @@
+#include "config.h"
+
+#include "cmd/cmd_stop.h"
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "base/parse.h"
+#include "cmd/task_select.h"
+#include "run/stop.h"
+
+#include <errno.h>
+#include <string.h>
+
+struct stop_data {
+	struct task_select select; /* first: the shared option table fills it */
+	int signal;
+	bool has_timeout;
+	usec_t timeout;
+};
+
+static int set_signal(void *data, const char *value, struct th_err *err)
+{
+	struct stop_data *d = data;
+
+	if (parse_signal(value, &d->signal) < 0)
+		return err_set(err, EXIT_USAGE, EINVAL,
+			"--signal=%s: no such signal (write it as TERM, SIGTERM or 15)", value);
+	return 0;
+}
+
+static int set_timeout(void *data, const char *value, struct th_err *err)
+{
+	struct stop_data *d = data;
+
+	if (parse_duration(value, &d->timeout) < 0)
+		return err_set(err, EXIT_USAGE, EINVAL,
+			"--timeout=%s: not a duration (write it as 10s, 1m30s or 0)", value);
+	d->has_timeout = true;
+	return 0;
+}
+
+static const struct cmd_option stop_options[] = {
+	{'s', "signal", "SIGNAL", "instead of the task's stop-signal", .set = set_signal},
+	{'t', "timeout", "TIME", "from the signal to the kill, instead of its stop-timeout",
+		.set = set_timeout},
+	{0},
+};
+
+static const struct cmd_option *const groups[] = {task_select_option_table, stop_options, NULL};
+
+static int stop(struct cmd_context *ctx, const struct stop_data *d, struct task_list *list)
+{
+	struct request request = REQUEST_INIT(REQUEST_STOP);
+	struct supervisor_options options = {
+		.program = ctx->program, .quiet = ctx->arg_quiet, .verbose = ctx->arg_verbose > 0};
+	_cleanup_free_ struct stop_one *v = xcalloc(MAX(list->n, (size_t)1), sizeof(*v));
+	struct loop *loop = loop_new();
+	int status;
+
+	if (!loop) {
+		log_error("cannot make an event loop: %m");
+		return EXIT_INTERNAL;
+	}
+	request.signal = d->signal;
+	request.timeout = d->has_timeout ? d->timeout : USEC_INFINITY;
+	request.reason = STOP_ASKED;
+	for (size_t i = 0; i < list->n; i++)
+		v[i] = (struct stop_one){.group = list->v[i].group, .id = list->v[i].id};
+	status = stop_tasks(&ctx->layout, loop, &request, &options, v, list->n);
+	loop_free(loop);
+	return status;
+}
+
+static int run(struct cmd_context *ctx, void *data, int argc, char **argv)
+{
+	struct stop_data *d = data;
+	_cleanup_task_list_ struct task_list list = {.n = 0};
+	struct th_err err = TH_ERR_INIT;
+	int r;
+
+	r = cmd_load(ctx, &err);
+	if (r == 0)
+		r = task_select(ctx, &d->select, argc, argv, &list, &err);
+	if (r == 0)
+		r = task_list_refuse_inside(ctx, &list, &err);
+	if (r < 0) {
+		int status = cmd_fail(&err);
+
+		if (status == EXIT_USAGE)
+			cmd_say_try(&cmd_stop);
+		return status;
+	}
+	return stop(ctx, d, &list);
+}
+
+const struct cmd cmd_stop = {
+	.name = "stop",
+	.synopsis = "[-s SIGNAL] [-t TIME] TASK... | -g GROUP | --all",
+	.summary = "stop tasks: hooks, signal, grace, kill, hooks, clean-up",
+	.groups = groups,
+	.min_args = 0,
+	.max_args = -1,
+	.data_size = sizeof(struct stop_data),
+	.run = run,
+};

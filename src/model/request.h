@@ -1,0 +1,79 @@
+#ifndef TH_MODEL_REQUEST_H
+#define TH_MODEL_REQUEST_H
+
+/*
+ * What a command asks of a task's supervisor through its socket, and what comes back: one line of
+ * JSON each (HACKING, "The control socket"). Pure: text from and to structs.
+ *
+ *	{"format": 1, "op": "stop", "signal": "TERM", "timeout_usec": 5000000, "reason": "asked"}
+ *	{"format": 1, "op": "signal", "signal": "HUP", "all": true}
+ *	{"format": 1, "op": "wait"}
+ *	{"format": 1, "op": "ping"}
+ *
+ *	{"event": "accepted", "format": 1}
+ *	{"event": "message", "level": "warning", "text": "..."}
+ *	{"event": "end", "status": 0, "text": "..."}
+ *
+ * The first answer is `accepted`, unless the request is refused; the last is `end`. Its text, where
+ * there is one, says why the status is not 0.
+ */
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "model/result.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define REQUEST_FORMAT 1
+/* Of a request and of each answer, the newline included. */
+#define REQUEST_MAX ((size_t)64 * 1024)
+
+enum request_op {
+	REQUEST_PING,
+	REQUEST_STOP,
+	REQUEST_SIGNAL,
+	REQUEST_WAIT,
+	REQUEST_OP_COUNT,
+};
+const char *request_op_name(enum request_op op);
+
+struct request {
+	enum request_op op;
+	int signal;	/* stop: instead of the task's own; signal: which. 0: none */
+	bool all;	/* signal: for every process, not the main one alone */
+	usec_t timeout; /* stop: the grace, instead of the task's own; USEC_INFINITY: not given */
+	enum stop_reason reason; /* stop; STOP_NONE where absent */
+};
+#define REQUEST_INIT(o)                                                                            \
+	{                                                                                          \
+		.op = (o), .timeout = USEC_INFINITY                                                \
+	}
+
+/* One line with its newline; the caller frees it. */
+char *request_to_line(const struct request *r);
+/* From one line without its newline. -EINVAL with err (EXIT_DATAERR, or EXIT_UNAVAILABLE for a
+ * newer format). Unknown members are left alone. */
+int request_from_line(const char *line, size_t n, struct request *ret, struct th_err *err);
+
+enum answer_event {
+	ANSWER_ACCEPTED,
+	ANSWER_MESSAGE,
+	ANSWER_END,
+};
+
+struct answer {
+	enum answer_event event;
+	enum log_level level; /* of a message */
+	int status;	      /* of an end: an exit status, 0 to 255 */
+	char *text;	      /* owned; NULL: none */
+};
+void answer_done(struct answer *a);
+#define _cleanup_answer_ _cleanup_(answer_done)
+
+/* As for requests. Text that would make the line longer than REQUEST_MAX is cut. */
+char *answer_to_line(const struct answer *a);
+int answer_from_line(const char *line, size_t n, struct answer *ret, struct th_err *err);
+
+#endif

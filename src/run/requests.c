@@ -1,0 +1,112 @@
+#include "config.h"
+
+#include "run/requests.h"
+
+#include "base/alloc.h"
+#include "base/parse.h"
+#include "run/control.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+
+/* A terminal that closes sends several; a user who presses again within that time means one. */
+#define SECOND_AFTER USEC_PER_SEC
+
+void requests_stop(struct context *c, int signo, enum stop_reason reason)
+{
+	struct requests *q = &c->requests;
+	usec_t now = clock_monotonic_usec();
+
+	if (!q->stop) {
+		q->stop = true;
+		q->stop_reason = reason;
+		q->stop_signal = signo;
+		q->stop_at = now;
+		q->interrupt_hooks = true;
+		q->warnings_before = c->record.warnings.n;
+	} else if (signo && signo != SIGHUP && usec_sub(now, q->stop_at) >= SECOND_AFTER) {
+		q->cut_grace = true;
+	}
+}
+
+static void answer_stop(struct context *c, struct control_client *client, const struct request *r)
+{
+	struct requests *q = &c->requests;
+
+	requests_stop(c, 0, r->reason == STOP_NONE ? STOP_ASKED : r->reason);
+	if (r->signal)
+		q->with_signal = r->signal;
+	/* Of several the most impatient counts. */
+	if (r->timeout != USEC_INFINITY)
+		q->with_timeout = q->has_timeout ? MIN(q->with_timeout, r->timeout) : r->timeout;
+	q->has_timeout = q->has_timeout || r->timeout != USEC_INFINITY;
+	control_keep(client);
+}
+
+static void answer_signal(struct context *c, struct control_client *client, const struct request *r)
+{
+	_cleanup_free_ char *why = NULL;
+	int result = -ESRCH;
+
+	if (c->launched && !c->exited)
+		result = r->all ? proctree_signal_all(&c->tree, r->signal)
+				: proctree_signal(&c->tree, r->signal);
+	if (result == -ESRCH)
+		why = xstrdup("it has no process now");
+	else if (result < 0)
+		why = xasprintf(
+			"cannot send the signal %s: %s", signal_name(r->signal), strerror(-result));
+	control_end(client,
+		result == 0	   ? EXIT_OK
+		: result == -ESRCH ? EXIT_BUSY
+				   : EXIT_INTERNAL,
+		why);
+}
+
+static void on_request(void *arg, struct control_client *client, const struct request *r)
+{
+	struct context *c = arg;
+
+	switch (r->op) {
+	case REQUEST_STOP:
+		answer_stop(c, client, r);
+		return;
+	case REQUEST_SIGNAL:
+		answer_signal(c, client, r);
+		return;
+	case REQUEST_WAIT:
+		control_keep(client);
+		return;
+	case REQUEST_PING:
+	case REQUEST_OP_COUNT:
+		break;
+	}
+	control_end(client, EXIT_OK, NULL);
+}
+
+int requests_open(struct context *c, struct th_err *err)
+{
+	return control_open(c->loop, c->run_fd, on_request, c, &c->control, err);
+}
+
+void requests_close(struct context *c, int status)
+{
+	int stop_status = EXIT_OK;
+
+	if (c->stuck)
+		stop_status = EXIT_INTERNAL;
+	else if (c->requests.stop && c->record.warnings.n > c->requests.warnings_before)
+		stop_status = EXIT_WITH_FAILURES;
+	c->control = control_close(c->control, stop_status, status);
+}
+
+int requests_stop_signal(const struct context *c)
+{
+	return c->requests.with_signal ? c->requests.with_signal : c->task->stop_signal;
+}
+
+usec_t requests_stop_timeout(const struct context *c)
+{
+	return c->requests.has_timeout ? c->requests.with_timeout : c->task->stop_timeout;
+}
