@@ -153,16 +153,19 @@ teardown() { tasks_teardown; }
 	hook pre-cleanup/10-say "echo pre-cleanup >>'$root/said'"
 	hook post-cleanup/10-say "echo post-cleanup >>'$root/said'"
 	run -0 th run -g "$group" -i dead -- true
-	start -i r -- sh -c 'echo up; until [ -e go ]; do sleep 0.05; done; cat local/data'
+	start -i r -- sh -c 'echo up; until [ -e go ]; do sleep 0.05; done; cat local/data; echo >ended'
 	wait_for grep -q up "$root/out"
 	echo kept >"$state/tasks/$group/shared/local/data"
-	# from there the supervisor cannot be reached
+	# it does not answer, and from there it cannot be woken
+	kill -STOP "$started"
 	run -122 unshare -p -f --mount-proc "$TASKHOOK_PROGRAM" --root "$root" --config "$root/conf" cleanup --force "$group" 3>&-
 	[[ $output == *"the group '$group' is kept: 'r' did not end in time"* ]]
 	[ ! -e "$state/records/$group/dead.json" ]
 	[ "$(cat "$root/said")" = pre-cleanup ]
 	touch "$state/tasks/$group/r/go"
-	wait "$started"
+	wait_for test -e "$state/tasks/$group/r/ended"
+	kill -CONT "$started"
+	wait "$started" || true
 	grep -q kept "$root/out"
 	run -0 th run -g "$group" -i r -- true
 	run -0 th cleanup "$group"
