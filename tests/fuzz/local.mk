@@ -7,4 +7,5 @@ fuzz_targets = \
 	tests/fuzz/fuzz-ini \
 	tests/fuzz/fuzz-rotate \
 	tests/fuzz/fuzz-hookresult \
-	tests/fuzz/fuzz-source
+	tests/fuzz/fuzz-source \
+	tests/fuzz/fuzz-jsonpath

@@ -48,6 +48,7 @@ unit_tests = \
 	tests/unit/test-cgroup \
 	tests/unit/test-source \
 	tests/unit/test-goduration \
+	tests/unit/test-jsonpath \
 	tests/unit/test-value
 
 noinst_HEADERS = tests/unit/tempdir.h tests/unit/no-openat2.h tests/unit/cgtest.h tests/unit/helper.h tests/unit/refused.h
