@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <jansson.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -23,6 +24,15 @@ static struct {
 void event_init(int fd)
 {
 	channel.fd = fd;
+}
+
+bool event_parent_is_gone(void)
+{
+	struct pollfd p = {.fd = channel.fd};
+
+	/* a parent that only stopped to write is still there: POLLHUP comes with both ends closed
+	 */
+	return poll(&p, 1, 0) > 0 && p.revents & (POLLHUP | POLLERR | POLLNVAL);
 }
 
 static json_t *json_from_count(uint64_t n)

@@ -32,6 +32,9 @@
 /* Where events go; the descriptor stays the caller's. Before the first thread is made. */
 void event_init(int fd);
 
+/* Has the parent closed its end? */
+bool event_parent_is_gone(void);
+
 /* `total`: bytes of the whole, or EVENT_TOTAL_UNKNOWN. */
 void event_start(uint64_t total, uint64_t resumed);
 void event_warning(const char *fmt, ...) PRINTF_ATTR(1, 2);

@@ -1,14 +1,25 @@
 # taskhook-fetch, the helper program that fetches artifacts: on F0 to F2, and nothing in src/
 # includes it.
 th_fetch_SOURCES = \
+	src/fetch/checksum.c \
+	src/fetch/checksum.h \
+	src/fetch/client.c \
+	src/fetch/client.h \
 	src/fetch/detect.c \
 	src/fetch/detect.h \
 	src/fetch/event.c \
 	src/fetch/event.h \
+	src/fetch/fetch.c \
+	src/fetch/fetch.h \
+	src/fetch/header.c \
+	src/fetch/header.h \
 	src/fetch/job.c \
 	src/fetch/job.h \
+	src/fetch/retry.c \
+	src/fetch/retry.h \
 	src/fetch/ring.c \
 	src/fetch/ring.h \
 	src/fetch/transfer.c \
 	src/fetch/transfer.h \
-	src/fetch/unpack.h
+	src/fetch/unpack.h \
+	src/fetch/unpack_plain.c

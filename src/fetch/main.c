@@ -4,9 +4,10 @@
 #include "base/fd.h"
 #include "base/str.h"
 #include "fetch/event.h"
+#include "fetch/fetch.h"
 #include "fetch/job.h"
 
-#include <errno.h>
+#include <curl/curl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -37,9 +38,13 @@ static int run_job(void)
 	job_init(&job);
 	event_init(STDIN_FILENO);
 	r = job_receive(STDIN_FILENO, &job, &err);
-	if (r == 0)
-		(void)err_set(&err, EXIT_UNAVAILABLE, ENOSYS, "nothing is fetched yet");
-	return event_failed(&err, false);
+	if (r < 0)
+		return event_failed(&err, false);
+	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+		(void)err_set(&err, EXIT_INTERNAL, 0, "libcurl cannot be initialised");
+		return event_failed(&err, false);
+	}
+	return fetch_run(&job);
 }
 
 int main(int argc, char **argv)

@@ -5,6 +5,7 @@ test_helpers = \
 	tests/helpers/daemonize \
 	tests/helpers/die-at \
 	tests/helpers/end-by \
+	tests/helpers/fetch-parent \
 	tests/helpers/fill-pipe \
 	tests/helpers/fork-bomb \
 	tests/helpers/hold-lock \

@@ -46,6 +46,7 @@ unit_tests = \
 	tests/unit/test-detect \
 	tests/unit/test-mount \
 	tests/unit/test-cgroup \
+	tests/unit/test-checksum \
 	tests/unit/test-source \
 	tests/unit/test-goduration \
 	tests/unit/test-jsonpath \
