@@ -347,6 +347,9 @@ static int fail_code(struct stream *s, const struct client_reply *reply)
 		return fail(s, EXIT_UNAVAILABLE, true,
 			"the server closed the connection after %" PRIu64 " bytes, before the end",
 			s->position);
+	case CURLE_WRITE_ERROR:
+		return fail(s, EXIT_UNAVAILABLE, false,
+			"the server's answer has a header that is too long");
 	case CURLE_SSL_CERTPROBLEM:
 		return fail(s, EXIT_CONFIG, false, "client-cert or client-key cannot be used: %s",
 			reply->text);
@@ -389,8 +392,11 @@ static int follow(struct stream *s, const char *location)
 	_cleanup_free_ char *shown = source_redact(location);
 	_cleanup_free_ char *escaped = str_escape(shown, 500);
 
+	if (!scheme)
+		return fail(s, EXIT_UNAVAILABLE, false,
+			"the server redirected to '%s', which is no URL", escaped);
 	/* whatever may be in it, it was not the job that asked for it */
-	if (!scheme || (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0))
+	if ((strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0))
 		return fail(s, EXIT_UNAVAILABLE, false,
 			"the server redirected to '%s', which is neither http nor https", escaped);
 	if (++s->redirects > s->spec->job->limits.max_redirects)
