@@ -156,7 +156,7 @@ nothing_left()
 	echo content >"$www/file"
 	task a '[artifact app]' "source = $http/file" "checksum = $(printf '%064d' 1)"
 	run -65 --separate-stderr go a
-	[[ $stderr == *checksum* ]]
+	[[ $stderr == *@(checksum|sha256)* ]]
 	nothing_left
 }
 
