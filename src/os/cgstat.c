@@ -80,18 +80,22 @@ static void read_io(int dirfd, struct cgstat *ret)
 	}
 }
 
-int cgstat_read(int dirfd, struct cgstat *ret)
+int cgstat_read(int dirfd, unsigned controllers, struct cgstat *ret)
 {
 	struct cgstat stat = {0};
 	int r = read_cpu_stat(dirfd, &stat);
 
 	if (r < 0)
 		return r;
-	read_memory(dirfd, &stat);
-	stat.has_pids = read_number(dirfd, "pids.current", &stat.pids_current);
-	if (stat.has_pids)
-		(void)read_number(dirfd, "pids.peak", &stat.pids_peak);
-	read_io(dirfd, &stat);
+	if (controllers & CGROUP_MEMORY)
+		read_memory(dirfd, &stat);
+	if (controllers & CGROUP_PIDS) {
+		stat.has_pids = read_number(dirfd, "pids.current", &stat.pids_current);
+		if (stat.has_pids)
+			(void)read_number(dirfd, "pids.peak", &stat.pids_peak);
+	}
+	if (controllers & CGROUP_IO)
+		read_io(dirfd, &stat);
 	*ret = stat;
 	return 0;
 }

@@ -20,9 +20,9 @@ struct cgstat {
 	uint64_t io_rbytes, io_wbytes;
 };
 
-/* Reads what is there; a missing controller is has_* false, not an error. 0, or -errno: -ENOENT or
- * -ENODEV where the cgroup was removed. */
-int cgstat_read(int dirfd, struct cgstat *ret);
+/* Reads what is there of the controllers CGROUP_* of os/cgroup.h, and CPU time; a missing one is
+ * has_* false, not an error. 0, or -errno: -ENOENT or -ENODEV where the cgroup was removed. */
+int cgstat_read(int dirfd, unsigned controllers, struct cgstat *ret);
 /* Only CPU time (one file), for hooks. */
 int cgstat_read_cpu(int dirfd, usec_t *ret_cpu_usec);
 

@@ -35,10 +35,15 @@ static char *hook_name_prefix(bool in_group, const char *group, const char *id)
 /* Opens PARENT, making what is missing of it with our mark. */
 static int open_parent(struct cgtree *t, bool make)
 {
-	_cleanup_close_ int fd = -1;
+	_cleanup_close_ int fd = cgroup_open(t->mount_fd, t->parent);
 	_cleanup_free_ char *copy = xstrdup(t->parent);
 	char *save = NULL;
 
+	if (fd >= 0) {
+		fd_close(t->parent_fd);
+		t->parent_fd = TAKE_FD(fd);
+		return 0;
+	}
 	fd = fcntl(t->mount_fd, F_DUPFD_CLOEXEC, 3);
 	if (fd < 0)
 		return -errno;
@@ -220,6 +225,7 @@ static int enable_controllers(struct cgtree *t, const struct task *task,
 	if (r < 0)
 		return err_set(err, EXIT_UNAVAILABLE, -r,
 			"cannot read cgroup.controllers in '%s': %s", t->mount, strerror(-r));
+	t->controllers = have;
 	like &= have;
 	/* The common case on a host that has none, and for every task but a group's first. */
 	if (!need && !like)

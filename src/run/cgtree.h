@@ -34,13 +34,14 @@ struct cgtree {
 	unsigned hook_seq;
 	int spare_hook_fd; /* an empty cgroup for the next hook */
 	char *spare_hook_name;
-	bool hooks_kept; /* a hook has left processes behind */
-	char *warning;	 /* why it is off in mode auto; said once by the caller */
+	bool hooks_kept; /* a hook has left processes behind, or one of another process may have */
+	unsigned controllers; /* what cgroups can have of CGROUP_*, as far as is known; else all */
+	char *warning;	      /* why it is off in mode auto; said once by the caller */
 };
 #define CGTREE_INIT                                                                                \
 	{                                                                                          \
 		.mount_fd = -1, .parent_fd = -1, .group_fd = -1, .task_fd = -1, .hooks_fd = -1,    \
-		.spare_hook_fd = -1                                                                \
+		.spare_hook_fd = -1, .controllers = ~0U                                            \
 	}
 
 /* Finds the mount and makes (or opens) the parent. With mode auto a host where that cannot be

@@ -301,7 +301,7 @@ static int kill_left(struct hook_session *s, const char *label, usec_t deadline)
 	int result = 0;
 	size_t kept = 0;
 
-	if (s->cg->on && (!label || s->cg->hooks_kept)) {
+	if (s->cg->on && s->cg->hooks_kept) {
 		const char *id = s->group_only ? NULL : s->task->id;
 
 		result = cgtree_hooks_kill(s->cg, s->task->group, id, label, deadline);

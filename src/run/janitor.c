@@ -435,6 +435,7 @@ static int open_group_context(struct context *c, const struct layout *l,
 		task->cgroup_parent, l->state_dir, true, err);
 	if (r < 0)
 		return r;
+	c->cg.hooks_kept = true;
 	context_init_hooks(c);
 	c->hooks.outcome = NULL;
 	c->hooks.record_json = NULL;

@@ -375,7 +375,9 @@ static void take_usage(struct context *c)
 	u->cpu_system_usec = (usec_t)c->tree.usage.ru_stime.tv_sec * USEC_PER_SEC +
 			     (usec_t)c->tree.usage.ru_stime.tv_usec;
 	u->memory_peak = (uint64_t)c->tree.usage.ru_maxrss * 1024;
-	if (!c->cg.on || c->cg.task_fd < 0 || cgstat_read(c->cg.task_fd, &st) < 0)
+	if (!c->cg.on || c->cg.task_fd < 0 ||
+		cgstat_read(c->cg.task_fd, c->cg.controllers & (CGROUP_MEMORY | CGROUP_IO), &st) <
+			0)
 		return;
 	/* The cgroup counts every process, those too that nobody waited for. */
 	if (st.has_cpu) {

@@ -15,6 +15,7 @@
 
 #define NAME	 "live"
 #define NEW_NAME "live.new"
+#define FLAGS	 (O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC)
 
 #define LIVE_MAGIC 0x4b4f4854u /* "THOK" */
 
@@ -39,14 +40,20 @@ int live_create(int dirfd, const struct live_state *first, struct live **ret, st
 {
 	_cleanup_close_ int fd = -1;
 	struct live_file *map;
+	bool replaces = false;
 	int r;
 
-	/* A new file each time: a reader of the old one keeps a consistent, if old, view. The lock
-	 * is ours, so what has the temporary name was left by one that was killed here. */
-	fd = openat(dirfd, NEW_NAME, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0 && errno == EEXIST && unlinkat(dirfd, NEW_NAME, 0) == 0)
-		fd = openat(
-			dirfd, NEW_NAME, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	/* Until it has its magic number a first one is none to a reader. */
+	fd = openat(dirfd, NAME, FLAGS, 0600);
+	if (fd < 0 && errno == EEXIST) {
+		/* A new file each time: a reader of the old one keeps a consistent, if old, view.
+		 * The lock is ours, so what has the temporary name was left by one that was killed
+		 * here. */
+		replaces = true;
+		fd = openat(dirfd, NEW_NAME, FLAGS, 0600);
+		if (fd < 0 && errno == EEXIST && unlinkat(dirfd, NEW_NAME, 0) == 0)
+			fd = openat(dirfd, NEW_NAME, FLAGS, 0600);
+	}
 	if (fd < 0)
 		return err_set(err, EXIT_CANTCREAT, errno, "cannot make the live state: %m");
 	r = posix_fallocate(fd, 0, (off_t)sizeof(*map));
@@ -56,11 +63,12 @@ int live_create(int dirfd, const struct live_state *first, struct live **ret, st
 	map = mmap(NULL, sizeof(*map), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (map == MAP_FAILED)
 		return err_set(err, EXIT_CANTCREAT, errno, "cannot map the live state: %m");
-	map->magic = LIVE_MAGIC;
 	map->version = LIVE_VERSION;
 	map->size = sizeof(*map);
 	map->state = *first;
-	if (renameat(dirfd, NEW_NAME, dirfd, NAME) < 0) {
+	atomic_thread_fence(memory_order_release);
+	map->magic = LIVE_MAGIC;
+	if (replaces && renameat(dirfd, NEW_NAME, dirfd, NAME) < 0) {
 		int saved = errno;
 
 		(void)munmap(map, sizeof(*map));
@@ -117,6 +125,7 @@ int live_read(int dirfd, struct live_state *ret)
 		(void)munmap(map, sizeof(*map));
 		return -EBADMSG;
 	}
+	atomic_thread_fence(memory_order_acquire);
 	for (int i = 0; i < LIVE_READ_TRIES; i++) {
 		uint32_t before = atomic_load_explicit(&map->sequence, memory_order_acquire);
 

@@ -176,6 +176,7 @@ static int finish_locked(struct context *c, struct th_err *err)
 			l.main_pid = 1;
 	}
 	r = open_cgroups(c, &l, err);
+	c->cg.hooks_kept = true;
 	if (r == 0)
 		r = kill_left(c, &l, err);
 	if (r < 0)

@@ -111,9 +111,15 @@ static int make_link(struct context *c, struct th_err *err)
 
 static int prepare_task(struct context *c, enum hook_point point, struct th_err *err)
 {
+	uid_t want = c->switch_user ? c->cred.uid : geteuid();
 	_cleanup_close_ int fd = -1;
+	struct stat st;
 
 	(void)point;
+	/* For all but the first of a group there is nothing to do. */
+	if (fstatat(c->group_fd, "shared/local", &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		S_ISDIR(st.st_mode) && (!c->as_root || st.st_uid == want))
+		return make_link(c, err);
 	fd = open_shared(c, err);
 	if (fd < 0)
 		return fd;

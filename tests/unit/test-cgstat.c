@@ -12,14 +12,14 @@ static void test_files(void)
 	struct cgstat s = {.cpu_usec = 42};
 	usec_t cpu = 42;
 
-	is_int(cgstat_read(tempdir.fd, &s), -ENOENT, "no such cgroup");
+	is_int(cgstat_read(tempdir.fd, ~0U, &s), -ENOENT, "no such cgroup");
 	is_int(cgstat_read_cpu(tempdir.fd, &cpu), -ENOENT, "also for the CPU time alone");
 	tempdir_write("cpu.stat", "nothing\n");
-	is_int(cgstat_read(tempdir.fd, &s), -EBADMSG, "a file that is something else");
+	is_int(cgstat_read(tempdir.fd, ~0U, &s), -EBADMSG, "a file that is something else");
 	ok(s.cpu_usec == 42 && cpu == 42, "the results are left alone");
 
 	tempdir_write("cpu.stat", "usage_usec 1500\nuser_usec 1000\nsystem_usec 500\n");
-	is_int(cgstat_read(tempdir.fd, &s), 0, "a host without controllers");
+	is_int(cgstat_read(tempdir.fd, ~0U, &s), 0, "a host without controllers");
 	ok(s.has_cpu && s.cpu_usec == 1500 && s.cpu_user_usec == 1000 && s.cpu_system_usec == 500,
 		"has CPU time");
 	ok(!s.has_memory && !s.has_pids && !s.has_io && s.throttled_usec == 0 && s.oom_kill == 0,
@@ -32,7 +32,7 @@ static void test_files(void)
 		"nr_periods 19\nnr_throttled 18\nthrottled_usec 900\n");
 	tempdir_write("memory.current", "4096\n");
 	tempdir_write("pids.current", "3\n");
-	is_int(cgstat_read(tempdir.fd, &s), 0, "before Linux 5.19");
+	is_int(cgstat_read(tempdir.fd, ~0U, &s), 0, "before Linux 5.19");
 	ok(s.has_memory && s.memory_current == 4096 && s.memory_peak == 0, "no peak of memory");
 	ok(s.has_pids && s.pids_current == 3 && s.pids_peak == 0, "no peak of pids");
 	is_uint(s.throttled_usec, 900, "how long it was held back");
@@ -45,14 +45,17 @@ static void test_files(void)
 		"8:0 rbytes=100 wbytes=7 rios=1 wios=1 dbytes=0 dios=0\n"
 		"253:1\n"
 		"8:16 rbytes=11 wbytes=2 rios=1 wios=1 dbytes=9 dios=9 cost.vrate=100.00\n");
-	is_int(cgstat_read(tempdir.fd, &s), 0, "all there is");
+	is_int(cgstat_read(tempdir.fd, ~0U, &s), 0, "all there is");
 	ok(s.memory_peak == 8192 && s.oom_kill == 1, "memory");
 	is_uint(s.pids_peak, 7, "pids");
 	ok(s.has_io && s.io_rbytes == 111 && s.io_wbytes == 9, "all devices together");
 	tempdir_write("io.stat", "");
-	ok(cgstat_read(tempdir.fd, &s) == 0 && s.has_io && s.io_rbytes == 0, "no traffic yet");
+	ok(cgstat_read(tempdir.fd, ~0U, &s) == 0 && s.has_io && s.io_rbytes == 0, "no traffic yet");
 	tempdir_write("memory.current", "many\n");
-	ok(cgstat_read(tempdir.fd, &s) == 0 && !s.has_memory, "a number that is none is none");
+	ok(cgstat_read(tempdir.fd, ~0U, &s) == 0 && !s.has_memory, "a number that is none is none");
+	ok(cgstat_read(tempdir.fd, 0, &s) == 0 && s.has_cpu && !s.has_memory && !s.has_pids &&
+			!s.has_io,
+		"CPU time alone, where nothing else was asked for");
 }
 
 static void burn(void)
@@ -83,7 +86,7 @@ static void test_cgroup(int base)
 	is_int(cgstat_read_cpu(a, &cpu), 0, "a new cgroup");
 	is_uint(cpu, 0, "has used no CPU time");
 	(void)cgtest_reap(cgtest_fork_in(a, burn), false);
-	is_int(cgstat_read(a, &s), 0, "after a process ran in it");
+	is_int(cgstat_read(a, ~0U, &s), 0, "after a process ran in it");
 	ok(s.has_cpu && s.cpu_usec > 5000, "the time of a process that has ended counts");
 	ok(s.has_memory == !!(have & CGROUP_MEMORY) && s.has_pids == !!(have & CGROUP_PIDS) &&
 			s.has_io == !!(have & CGROUP_IO),
@@ -93,7 +96,7 @@ static void test_cgroup(int base)
 	else
 		ok(s.memory_peak > 0 && s.memory_peak >= s.memory_current, "the peak of memory");
 	(void)cgroup_remove_tree(base, "a", NULL, cgtest_in(USEC_PER_SEC));
-	is_int(cgstat_read(a, &s), -ENOENT, "a cgroup that was removed");
+	is_int(cgstat_read(a, ~0U, &s), -ENOENT, "a cgroup that was removed");
 }
 
 static void run_checks(int base)
