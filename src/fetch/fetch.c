@@ -9,6 +9,7 @@
 #include "fetch/checksum.h"
 #include "fetch/event.h"
 #include "fetch/ring.h"
+#include "fetch/sandbox.h"
 #include "fetch/transfer.h"
 #include "fetch/unpack.h"
 
@@ -469,6 +470,26 @@ static bool is_known(const struct fetch *f)
 	return strcasecmp(digest, f->job->known_digest) == 0;
 }
 
+static int enter_sandbox(const struct fetch *f, struct th_err *err)
+{
+	const struct job *job = f->job;
+	int r = sandbox_enter(
+		&(struct sandbox){.landlock = job->landlock,
+			.staging_fd = f->staging_fd,
+			.source_fd = f->source.kind == SOURCE_FILE ? job->source_fd : -1,
+			.runs_programs = f->source.kind == SOURCE_GIT,
+			.max_file_size = MAX(job->limits.max_size, job->limits.max_unpacked)},
+		err);
+
+	if (r <= 0)
+		return r;
+	event_warning(
+		"this kernel has no Landlock (Linux 5.13 and later, with 'landlock' in its "
+		"list of security modules): what is fetched is unpacked by a process that can "
+		"read what its user can");
+	return 0;
+}
+
 static int run(struct fetch *f, struct th_err *err)
 {
 	const char *filename = NULL;
@@ -487,7 +508,9 @@ static int run(struct fetch *f, struct th_err *err)
 			strerror(errno));
 	if (f->source.kind == SOURCE_FILE && f->job->source_fd < 0)
 		return err_set(err, EXIT_INTERNAL, EINVAL, "the job has no source_fd");
-	r = settle_checksum(f, err);
+	r = enter_sandbox(f, err);
+	if (r == 0)
+		r = settle_checksum(f, err);
 	if (r < 0)
 		return r;
 	if (is_known(f)) {

@@ -19,6 +19,8 @@ th_fetch_SOURCES = \
 	src/fetch/retry.h \
 	src/fetch/ring.c \
 	src/fetch/ring.h \
+	src/fetch/sandbox.c \
+	src/fetch/sandbox.h \
 	src/fetch/transfer.c \
 	src/fetch/transfer.h \
 	src/fetch/unpack.h \

@@ -47,6 +47,7 @@ unit_tests = \
 	tests/unit/test-mount \
 	tests/unit/test-cgroup \
 	tests/unit/test-checksum \
+	tests/unit/test-sandbox \
 	tests/unit/test-source \
 	tests/unit/test-goduration \
 	tests/unit/test-jsonpath \
