@@ -23,5 +23,12 @@ th_fetch_SOURCES = \
 	src/fetch/sandbox.h \
 	src/fetch/transfer.c \
 	src/fetch/transfer.h \
+	src/fetch/unpack.c \
 	src/fetch/unpack.h \
-	src/fetch/unpack_plain.c
+	src/fetch/unpack_decode.c \
+	src/fetch/unpack_decode.h \
+	src/fetch/unpack_feed.c \
+	src/fetch/unpack_feed.h \
+	src/fetch/unpack_limits.h \
+	src/fetch/unpack_tree.c \
+	src/fetch/unpack_tree.h

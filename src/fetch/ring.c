@@ -182,3 +182,13 @@ bool ring_is_cancelled(struct ring *r)
 	unlock(r);
 	return cancelled;
 }
+
+bool ring_is_ended(struct ring *r)
+{
+	bool ended;
+
+	lock(r);
+	ended = r->ended;
+	unlock(r);
+	return ended;
+}

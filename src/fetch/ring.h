@@ -42,5 +42,7 @@ ssize_t ring_read(struct ring *r, const void **ret);
 /* The reader wants no more; both sides get -ECANCELED from now on. */
 void ring_cancel(struct ring *r);
 bool ring_is_cancelled(struct ring *r);
+/* ring_end() was called: the writer is done, whatever is still to be read. */
+bool ring_is_ended(struct ring *r);
 
 #endif

@@ -16,18 +16,11 @@
  */
 
 #include "base/error.h"
+#include "fetch/unpack_limits.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
-
-/* A number that is reached exactly is no failure, one more is. */
-struct unpack_limits {
-	uint64_t max_unpacked; /* bytes of all files, holes included; not for a file that is copied
-				  as it is */
-	uint64_t max_files;    /* members of every type, and directories made for them */
-	uint64_t max_depth;    /* components of a member's path */
-};
 
 struct unpack_source {
 	/* The next bytes, lent until the next call; 0: the end; else -errno, which unpack_run()
