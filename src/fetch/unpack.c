@@ -270,7 +270,8 @@ static int copy_content(struct unpack *u, int fd, struct th_err *err)
 			break;
 		if (!u->as_is && (uint64_t)n > u->spec->limits.max_unpacked - u->unpacked)
 			return err_set(err, EXIT_DATAERR, EFBIG,
-				"the file unpacks to more than %" PRIu64 " bytes (max-unpacked)",
+				"the file unpacks to more than %" PRIu64
+				" bytes (max-unpacked sets the limit)",
 				u->spec->limits.max_unpacked);
 		r = fd_write_all(fd, data, (size_t)n);
 		if (r < 0)

@@ -65,7 +65,7 @@ static int count_out(struct unpack_decoder *d, size_t n)
 {
 	if (n > d->max_out - d->n_out)
 		return err_set(&d->err, EXIT_DATAERR, EFBIG,
-			"the %s data unpacks to far more than it may (max-unpacked)",
+			"the %s data unpacks to far more than it may (max-unpacked sets the limit)",
 			filter_name(d));
 	d->n_out += n;
 	return 0;

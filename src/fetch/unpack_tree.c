@@ -270,7 +270,8 @@ static int clean_path(const struct unpack_tree *t, const char *member, const cha
 			return refuse(
 				err, member, "has a name of %zu bytes, over %d", len, NAME_MAX);
 		if (++depth > t->limits.max_depth)
-			return refuse(err, member, "lies deeper than %" PRIu64 " names (max-depth)",
+			return refuse(err, member,
+				"lies deeper than %" PRIu64 " names (max-depth sets the limit)",
 				t->limits.max_depth);
 		if (b->len)
 			strbuf_addc(b, '/');
@@ -287,7 +288,8 @@ static int count_member(struct unpack_tree *t, struct th_err *err)
 {
 	if (t->members >= t->limits.max_files)
 		return err_set(err, EXIT_DATAERR, EFBIG,
-			"the archive holds more than %" PRIu64 " files and directories (max-files)",
+			"the archive holds more than %" PRIu64
+			" files and directories (max-files sets the limit)",
 			t->limits.max_files);
 	t->members++;
 	return 0;
@@ -600,7 +602,7 @@ static int count_bytes(struct unpack_tree *t, uint64_t n, struct th_err *err)
 
 		return err_set(err, EXIT_DATAERR, EFBIG,
 			"the archive unpacks to more than %" PRIu64
-			" bytes with member '%s' (max-unpacked)",
+			" bytes with member '%s' (max-unpacked sets the limit)",
 			t->limits.max_unpacked, shown);
 	}
 	t->unpacked += n;
