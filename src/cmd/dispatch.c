@@ -10,6 +10,7 @@
 #include "cmd/cmd.h"
 #include "cmd/cmd_cleanup.h"
 #include "cmd/cmd_config.h"
+#include "cmd/cmd_fetch.h"
 #include "cmd/cmd_hooks.h"
 #include "cmd/cmd_list.h"
 #include "cmd/cmd_logs.h"
@@ -45,6 +46,7 @@ static const struct cmd *const cmd_table[] = {
 	&cmd_list,
 	&cmd_status,
 	&cmd_logs,
+	&cmd_fetch,
 	&cmd_hooks,
 	&cmd_config,
 	&cmd_help,

@@ -7,6 +7,8 @@ th_cmd_SOURCES = \
 	src/cmd/cmd_cleanup.h \
 	src/cmd/cmd_config.c \
 	src/cmd/cmd_config.h \
+	src/cmd/cmd_fetch.c \
+	src/cmd/cmd_fetch.h \
 	src/cmd/cmd_hooks.c \
 	src/cmd/cmd_hooks.h \
 	src/cmd/cmd_list.c \

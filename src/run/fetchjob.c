@@ -140,20 +140,25 @@ static void put_environment(json_t *j, const struct source *source)
 	put_object(j, "aws", aws);
 }
 
+/* Below the caller's home as the user database has it. NULL where it has none; the caller frees it.
+ */
+static char *home_path(const char *name)
+{
+	const struct passwd *pw = getpwuid(geteuid());
+
+	return pw && path_is_absolute(pw->pw_dir) ? path_join(pw->pw_dir, name) : NULL;
+}
+
 /* Which hosts ssh may talk to: the caller's list and the system's. */
 static void put_known_hosts(json_t *j, const struct source *source)
 {
 	_cleanup_strbuf_ struct strbuf all = STRBUF_INIT;
-	const struct passwd *pw;
-	const char *paths[2] = {NULL, "/etc/ssh/ssh_known_hosts"};
-	_cleanup_free_ char *own = NULL;
+	_cleanup_free_ char *own = home_path(".ssh/known_hosts");
+	const char *const paths[] = {own, "/etc/ssh/ssh_known_hosts"};
 
 	if (source->kind != SOURCE_SFTP && (source->kind != SOURCE_GIT || !source->scheme ||
 						   strcmp(source->scheme, "ssh") != 0))
 		return;
-	pw = getpwuid(geteuid());
-	if (pw && path_is_absolute(pw->pw_dir))
-		paths[0] = own = xasprintf("%s/.ssh/known_hosts", pw->pw_dir);
 	for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
 		_cleanup_free_ char *text = NULL;
 		size_t n;
@@ -205,14 +210,17 @@ static int add_local_files(json_t *j, const struct artifact *a, const struct sou
 
 static int put_files(json_t *j, const struct artifact *a, struct th_err *err)
 {
+	_cleanup_free_ char *own = home_path(".netrc");
 	int r = put_file(j, "ca_pem", a->ca_file, err);
 
 	if (r == 0)
 		r = put_file(j, "cert_pem", a->client_cert, err);
 	if (r == 0)
 		r = put_file(j, "key_pem", a->client_key, err);
-	if (r == 0)
+	if (r == 0 && a->netrc_file)
 		r = put_file(j, "netrc", a->netrc_file, err);
+	else if (r == 0 && own && access(own, R_OK) == 0)
+		r = put_file(j, "netrc", own, err);
 	return r;
 }
 

@@ -20,6 +20,10 @@ th_run_SOURCES = \
 	src/run/fetchevent.h \
 	src/run/fetchjob.c \
 	src/run/fetchjob.h \
+	src/run/fetchview.c \
+	src/run/fetchview.h \
+	src/run/fetchwork.c \
+	src/run/fetchwork.h \
 	src/run/hookacct.c \
 	src/run/hookacct.h \
 	src/run/hookdir.c \
