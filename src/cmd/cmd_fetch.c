@@ -28,7 +28,7 @@
 /* The options are those keys of an artifact of this name. */
 #define SECTION "artifact fetch"
 
-/* Of a working directory: "_fetch.PID-TICKS." and what fetchwork adds, with a dot in front. */
+/* Of a working directory: "._fetch.PID-TICKS." and what fetchwork adds. */
 #define PREFIX	    "_fetch."
 #define LEFT_FORMAT "." PREFIX "%d-%" SCNu64 "."
 
@@ -108,35 +108,31 @@ static int set_header(void *data, const char *value, struct th_err *err)
 	return r;
 }
 
-static int set_json(void *data, const char *value, struct th_err *err)
-{
-	(void)value;
-	(void)err;
-	((struct fetch_data *)data)->json = true;
-	return 0;
-}
-
 static const struct cmd_option options[] = {
-	{'m', "mode", "MODE", "what DEST is: any (default), file or dir", set_mode},
-	{0, "checksum", "CHECKSUM", "what it must be: TYPE:HEX, HEX, or file:URL", set_checksum},
+	{'m', "mode", "MODE", "what DEST is: any (default), file or dir", .set = set_mode},
+	{0, "checksum", "CHECKSUM", "what it must be: TYPE:HEX, HEX, or file:URL",
+		.set = set_checksum},
 	{0, "header", "NAME: VALUE|@FILE", "a header of the request, or a file of such lines",
-		set_header},
+		.set = set_header},
 	{0, "extract", "TYPE", "unpack it: auto (default), no, or the type of the archive",
-		set_extract},
-	{0, "filename", "NAME", "name of a file that is not unpacked", set_filename},
-	{0, "retries", "N", "how often a failed download is tried again", set_retries},
-	{0, "timeout", "TIME", "longest time, retries included", set_timeout},
-	{0, "stall-timeout", "TIME", "longest time without a byte", set_stall_timeout},
-	{0, "max-size", "SIZE", "most bytes as downloaded", set_max_size},
-	{0, "max-unpacked", "SIZE", "most bytes as unpacked", set_max_unpacked},
-	{0, "max-files", "N", "most files, directories and links", set_max_files},
-	{0, "insecure", NULL, "do not check the server's certificate", set_insecure},
-	{0, "ca-file", "FILE", "certificates to check the server with (PEM)", set_ca_file},
-	{0, "client-cert", "FILE", "certificate to show to the server (PEM)", set_client_cert},
-	{0, "client-key", "FILE", "its key (PEM)", set_client_key},
-	{0, "netrc-file", "FILE", "names and passwords for hosts, as netrc(5)", set_netrc_file},
-	{0, "chown", "USER[:GROUP]", "owner of what is fetched", set_chown},
-	{0, "json", NULL, "print what was fetched as JSON", set_json},
+		.set = set_extract},
+	{0, "filename", "NAME", "name of a file that is not unpacked", .set = set_filename},
+	{0, "retries", "N", "how often a failed download is tried again", .set = set_retries},
+	{0, "timeout", "TIME", "longest time, retries included", .set = set_timeout},
+	{0, "stall-timeout", "TIME", "longest time without a byte", .set = set_stall_timeout},
+	{0, "max-size", "SIZE", "most bytes as downloaded", .set = set_max_size},
+	{0, "max-unpacked", "SIZE", "most bytes as unpacked", .set = set_max_unpacked},
+	{0, "max-files", "N", "most files, directories and links", .set = set_max_files},
+	{0, "insecure", NULL, "do not check the server's certificate", .set = set_insecure},
+	{0, "ca-file", "FILE", "certificates to check the server with (PEM)", .set = set_ca_file},
+	{0, "client-cert", "FILE", "certificate to show to the server (PEM)",
+		.set = set_client_cert},
+	{0, "client-key", "FILE", "its key (PEM)", .set = set_client_key},
+	{0, "netrc-file", "FILE", "names and passwords for hosts, as netrc(5)",
+		.set = set_netrc_file},
+	{0, "chown", "USER[:GROUP]", "owner of what is fetched", .set = set_chown},
+	{0, "json", NULL, "print what was fetched as JSON",
+		.flag = offsetof(struct fetch_data, json)},
 	{0},
 };
 
@@ -150,6 +146,8 @@ struct job {
 	struct fetch_settings settings;
 	char *base; /* the directory that exists already */
 	int base_fd;
+	char *parent; /* of a destination that exists: what is under way lies beside it */
+	int parent_fd;
 	char *shown_dest; /* DEST, absolute */
 	struct loop *loop;
 	struct fetchview view;
@@ -232,6 +230,13 @@ static int resolve_destination(struct job *j, const char *given, struct th_err *
 		free(base);
 		base = parent;
 	}
+	if (strcmp(base, dest) == 0) {
+		j->parent = path_dirname(dest);
+		j->parent_fd = open(j->parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		/* Then in it, as all that is new. */
+		if (j->parent_fd >= 0 && faccessat(j->parent_fd, ".", W_OK, AT_EACCESS) < 0)
+			j->parent_fd = fd_close(j->parent_fd);
+	}
 	rest = dest + strlen(base);
 	str_replace(&j->artifact.destination, rest + strspn(rest, "/"));
 	j->base = TAKE_PTR(base);
@@ -240,13 +245,13 @@ static int resolve_destination(struct job *j, const char *given, struct th_err *
 }
 
 /* Of a command like this one that was killed here. */
-static void remove_left(struct job *j)
+static void remove_left(int fd)
 {
 	_cleanup_strv_ struct strv dead = STRV_INIT;
 	struct dirent *e;
 	DIR *d = NULL;
 
-	if (fd_opendir(j->base_fd, &d) < 0)
+	if (fd < 0 || fd_opendir(fd, &d) < 0)
 		return;
 	while ((e = readdir(d))) {
 		uint64_t ticks;
@@ -254,11 +259,11 @@ static void remove_left(struct job *j)
 
 		if (sscanf(e->d_name, LEFT_FORMAT, &pid, &ticks) == 2 && pid > 0 &&
 			!proc_is_alive(pid, ticks))
-			strv_addf(&dead, "." PREFIX "%d-%" PRIu64 ".", pid, ticks);
+			strv_addf(&dead, PREFIX "%d-%" PRIu64 ".", pid, ticks);
 	}
 	closedir(d);
 	for (size_t i = 0; i < dead.n; i++)
-		fetchwork_remove_left(j->base_fd, dead.v[i]);
+		fetchwork_remove_left(fd, dead.v[i]);
 }
 
 /* ---- fetching -------------------------------------------------------------------------------- */
@@ -380,13 +385,15 @@ static int fetch(struct job *j, bool json, struct th_err *err)
 		.settings = &j->settings,
 		.base_fd = j->base_fd,
 		.base = j->base,
-		.staging_parent_fd = -1,
+		.staging_parent_fd = j->parent_fd,
+		.staging_parent = j->parent,
 		.prefix = prefix,
 		.cgroup_fd = -1,
 		.tell = on_event,
 		.line = on_line,
 		.arg = j};
-	remove_left(j);
+	remove_left(j->base_fd);
+	remove_left(j->parent_fd);
 	r = fetchwork_start(&spec, &w, err);
 	if (r == 0)
 		r = wait_for(j, w, err);
@@ -405,7 +412,9 @@ static void job_done(struct job *j)
 	artifact_done(&j->artifact);
 	fetch_settings_done(&j->settings);
 	fd_close(j->base_fd);
+	fd_close(j->parent_fd);
 	free(j->base);
+	free(j->parent);
 	free(j->shown_dest);
 	loop_free(j->loop);
 }
@@ -413,7 +422,8 @@ static void job_done(struct job *j)
 static int run(struct cmd_context *ctx, void *data, int argc, char **argv)
 {
 	struct fetch_data *d = data;
-	struct job j = {.ctx = ctx, .base_fd = -1, .started = clock_monotonic_usec()};
+	struct job j = {
+		.ctx = ctx, .base_fd = -1, .parent_fd = -1, .started = clock_monotonic_usec()};
 	struct th_err err = TH_ERR_INIT;
 	int r, status = EXIT_OK;
 

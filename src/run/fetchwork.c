@@ -144,7 +144,8 @@ static int open_staging(struct fetchwork *w, struct th_err *err)
 		parent = xstrdup(w->spec.staging_parent);
 	w->parent_fd =
 		beside ? TAKE_FD(deepest) : fcntl(w->spec.staging_parent_fd, F_DUPFD_CLOEXEC, 3);
-	r = w->parent_fd < 0 ? -errno : make_staging(w, beside ? "." : "");
+	r = w->parent_fd < 0 ? -errno
+			     : make_staging(w, beside && *w->spec.prefix != '.' ? "." : "");
 	if (r < 0)
 		return err_set(err, r == -EACCES || r == -EPERM ? EXIT_NOPERM : EXIT_CANTCREAT, -r,
 			"cannot make a directory in '%s': %s", parent, strerror(-r));

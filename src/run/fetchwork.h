@@ -31,7 +31,7 @@ struct fetchwork_spec {
 	int base_fd;	  /* what the artifact's destination is relative to */
 	const char *base; /* its path */
 	/* Where the staging directory is made if that is the same mount as the destination, else it
-	 * is made there, with a dot in front; -1: there in any case. */
+	 * is made there, hidden by a dot in front; -1: there in any case. */
 	int staging_parent_fd;
 	const char *staging_parent;
 	const char *prefix; /* of its name; FETCHWORK_RANDOM more bytes follow */
