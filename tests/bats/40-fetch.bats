@@ -131,7 +131,7 @@ teardown() { fetch_teardown; }
 	mkarchive tar file a x link l a link d nothere >"$www/l.tar"
 	run -0 th fetch --chown=daemon "$http/l.tar" "$work/links"
 	[ "$(stat -c %U "$work/links/l")" = daemon ]
-	fails 64 no-such-user --chown=no-such-user "$http/a.tgz" "$work/x"
+	fails '@(64|78)' no-such-user --chown=no-such-user "$http/a.tgz" "$work/x"
 }
 
 # ---- archives -------------------------------------------------------------------------------
@@ -204,7 +204,7 @@ teardown() { fetch_teardown; }
 	fails 65 zip "$http/a.tar?archive=zip" "$work/x"
 	run -0 th fetch --mode=file --extract=no "$http/a.tar" "$work/a.tar"
 	cmp "$www/a.tar" "$work/a.tar"
-	fails 64 extract --extract=nonsense "$http/a.tar" "$work/x"
+	fails '@(64|78)' extract --extract=nonsense "$http/a.tar" "$work/x"
 	# one file is what mode=file needs
 	mkarchive tar file a 1 file b 2 >"$www/two.tar"
 	fails 65 two.tar --mode=file "$http/two.tar" "$work/x"
@@ -298,7 +298,7 @@ teardown() { fetch_teardown; }
 	run -0 th fetch "--checksum=file:file://$www/gnu" "$http/file" "$work/local"
 	fails 65 '@(checksum|sha256)' "--checksum=file:$http/wrong" "$http/file" "$dest"
 	fails 65 file "--checksum=file:$http/without" "$http/file" "$dest"
-	fails 65 junk "--checksum=file:$http/junk" "$http/file" "$dest"
+	fails 65 checksum "--checksum=file:$http/junk" "$http/file" "$dest"
 	fails 69 404 "--checksum=file:$http/not-there" "$http/file" "$dest"
 }
 
@@ -352,15 +352,18 @@ teardown() { fetch_teardown; }
 	fails 65 '@(checksum|sha256)' --checksum=sha256:"$(printf '%064d' 1)" "${http/\/\////user:secret@}/file?password=s3cret" "$dest"
 }
 
+# a file of what process $1 holds open is not empty
+came() { find -L "/proc/$1/fd" -type f -size +0 2>/dev/null | grep -q . || find -L "/proc/$1/cwd/" -type f -size +0 2>/dev/null | grep -q .; }
+
 @test "the helper: no secret in its arguments and environment, few rights, not root" {
 	nginx_setup
 	head -c 2000000 /dev/urandom >"$www/file"
-	th fetch '--header=X-Token: s3cret' "${http/\/\////user:s3cret@}/slow/file" "$dest" >"$root/out" 2>&1 3>&- &
-	local fetch=$! helper
-	pids+=("$fetch")
+	start_fetch '--header=X-Token: s3cret' "${http/\/\////user:s3cret@}/slow/file" "$dest"
+	local fetch=$started helper
 	wait_for helper_of "$fetch"
 	helper=$(helper_of "$fetch")
-	wait_for grep -q 'GET /slow' <(tail -f -n +1 --pid="$fetch" "$requests" 2>/dev/null) || true
+	# it has its job, once something has come
+	wait_for came "$helper"
 	[ "$(tr '\0' ' ' <"/proc/$helper/cmdline")" = "taskhook-fetch " ]
 	! tr '\0' '\n' <"/proc/$helper/environ" | grep -a s3cret || return 1
 	[ "$(sed -n 's/^NoNewPrivs:\t//p' "/proc/$helper/status")" = 1 ]
@@ -389,9 +392,8 @@ teardown() { fetch_teardown; }
 @test "a helper that is killed, and a taskhook that is killed" {
 	nginx_setup
 	head -c 2000000 /dev/urandom >"$www/file"
-	th fetch "$http/slow/file" "$dest" >"$root/out" 2>&1 3>&- &
-	local fetch=$! helper
-	pids+=("$fetch")
+	start_fetch "$http/slow/file" "$dest"
+	local fetch=$started helper
 	wait_for helper_of "$fetch"
 	helper=$(helper_of "$fetch")
 	kill -KILL "$helper"
@@ -400,9 +402,8 @@ teardown() { fetch_teardown; }
 	[ ! -e "$dest" ]
 	no_staging
 	# the helper ends with its parent
-	th fetch "$http/slow/file" "$dest" >"$root/out" 2>&1 3>&- &
-	fetch=$!
-	pids+=("$fetch")
+	start_fetch "$http/slow/file" "$dest"
+	fetch=$started
 	wait_for helper_of "$fetch"
 	helper=$(helper_of "$fetch")
 	kill -KILL "$fetch"
@@ -583,7 +584,7 @@ teardown() { fetch_teardown; }
 	fails 69 stall-timeout --retries=0 --stall-timeout=500ms "$rude/stall" "$work/x"
 	fails 69 stall-timeout --retries=0 --stall-timeout=500ms "$rude/stall-silent" "$work/x"
 	fails 69 timeout --retries=0 --timeout=700ms "$rude/trickle" "$work/x"
-	fails 69 timeout --retries=5 --timeout=1s "$rude/flaky/500/100" "$work/x"
+	fails 69 '@(timeout|500)' --retries=5 --timeout=1s "$rude/flaky/500/100" "$work/x"
 }
 
 # ---- rude servers ---------------------------------------------------------------------------

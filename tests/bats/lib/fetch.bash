@@ -25,6 +25,9 @@ mkarchive() { "$TASKHOOK_HELPERS_DIR/mkarchive" "$@"; }
 # Lines of all that taskhook said.
 said() { printf '%s\n' "${stderr-}" "${output-}"; }
 
+# Lines that may stand beside the one that tells the failure: what is tried again, and where help is.
+beside="; attempt [0-9]+ of [0-9]+ in |^try 'taskhook "
+
 # fails STATUS WORDS [ARG...]: 'taskhook fetch ARG...' ends so, says one line that holds WORDS (both patterns
 # of bash), and leaves nothing.
 fails()
@@ -37,7 +40,7 @@ fails()
 	# shellcheck disable=SC2053 # a pattern, and so are the words
 	[[ $status == $wanted ]]
 	[ -z "$output" ]
-	[ "$(grep -c '' <<<"$stderr")" -eq 1 ]
+	[ "$(grep -cvE "$beside" <<<"$stderr")" -eq 1 ]
 	[[ $stderr == taskhook:\ * ]]
 	# shellcheck disable=SC2053
 	[[ $stderr == *$words* ]]
@@ -50,12 +53,25 @@ fails()
 # What a fetch has on its way lies here; afterwards nothing does.
 no_staging()
 {
-	[ -z "$(find "$work" "$root" -name '*_fetch.*' 2>/dev/null)" ]
+	local left
+	left=$(find "$work" "$root" -name '*_fetch.*' 2>/dev/null)
+	[ -z "$left" ] || {
+		echo "left: $left" >&2
+		return 1
+	}
 }
 
 no_secrets() { [[ ${stderr-}${output-} != *s3cret* && ${stderr-}${output-} != *secret* ]]; }
 
-# helper_pid: of the one taskhook-fetch that was started below process $1
+# start_fetch ARG...: 'taskhook fetch' in the background; its pid is $started, its output in $root/out
+start_fetch()
+{
+	"$TASKHOOK_PROGRAM" --root "$root" --config "$root/conf" fetch "$@" >"$root/out" 2>&1 3>&- </dev/null &
+	started=$!
+	pids+=("$started")
+}
+
+# helper_of PID: of the one taskhook-fetch that was started below process PID
 helper_of()
 {
 	local child
