@@ -29,8 +29,8 @@
 #define SECTION "artifact fetch"
 
 /* Of a working directory: "._fetch.PID-TICKS." and what fetchwork adds. */
-#define PREFIX	    "_fetch."
-#define LEFT_FORMAT "." PREFIX "%d-%" SCNu64 "."
+#define PREFIX	    "._fetch."
+#define LEFT_FORMAT PREFIX "%d-%" SCNu64 "."
 
 #define HEADERS_MAX ((size_t)256 * 1024)
 

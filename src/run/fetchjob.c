@@ -144,8 +144,12 @@ static void put_environment(json_t *j, const struct source *source)
  */
 static char *home_path(const char *name)
 {
-	const struct passwd *pw = getpwuid(geteuid());
+	const char *home = secure_getenv("HOME");
+	const struct passwd *pw;
 
+	if (home && path_is_absolute(home))
+		return path_join(home, name);
+	pw = getpwuid(geteuid());
 	return pw && path_is_absolute(pw->pw_dir) ? path_join(pw->pw_dir, name) : NULL;
 }
 

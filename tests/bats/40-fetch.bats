@@ -339,9 +339,8 @@ teardown() { fetch_teardown; }
 	run -0 --separate-stderr th -v fetch "--netrc-file=$root/netrc" "$http/auth/file" "$work/netrc"
 	no_secrets
 	# the caller's own
-	cp "$root/netrc" "$HOME/.netrc"
-	run -0 th fetch "$http/auth/file" "$work/home"
-	rm "$HOME/.netrc"
+	cp "$root/netrc" "$root/.netrc"
+	HOME=$root run -0 th fetch "$http/auth/file" "$work/home"
 	[ "$(cat "$dest/file" "$work/netrc/file" | sort -u)" = content ]
 }
 
