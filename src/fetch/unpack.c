@@ -360,7 +360,8 @@ static int archive_failed(struct unpack *u, struct archive *a, struct th_err *er
 
 	if (u->content->error)
 		return content_failed(u, err);
-	if (archive_read_has_encrypted_entries(a) > 0)
+	/* Where no format made anything of it, libarchive 3.6.2 looks one past the last. */
+	if (archive_format(a) && archive_read_has_encrypted_entries(a) > 0)
 		return err_set(err, EXIT_DATAERR, ENOTSUP,
 			"the archive is encrypted, which is not supported");
 	if (archive_errno(a) == ENOMEM)

@@ -140,6 +140,7 @@ untouched()
 	taken tar file $'a\nb' newline file $'\e[31mred' escape file $'\xff\xfe' bytes file $'\xc3\xa4' utf8
 	[ "$(cat "$dest/"$'a\nb' "$dest/"$'\e[31mred' "$dest/"$'\xff\xfe' "$dest/"$'\xc3\xa4')" = $'newline\nescape\nbytes\nutf8' ]
 	# what is refused is told on one line, without what a terminal would do
+	rm -r "$dest"
 	refused '' tar link $'x\ny\e[31m' /etc/passwd
 	[[ $stderr != *$'\e'* ]]
 	no_staging
@@ -175,9 +176,8 @@ untouched()
 }
 
 @test "a name that taskhook uses itself, and names of nothing" {
-	taken tar file tree x file _fetch.abcdefgh y file .hidden z
-	[ "$(cat "$dest/tree")" = x ]
-	[ "$(cat "$dest/.hidden")" = z ] || return 1
+	run -0 th fetch "$(hostile tar file tree x file tree.all y file .hidden z)" "$dest"
+	[ "$(cat "$dest/tree" "$dest/tree.all" "$dest/.hidden")" = $'x\ny\nz' ]
 	rm -r "$dest"
 	run th fetch "$(hostile tar dir . file ./a x dir ./ )" "$dest"
 	[ "$status" -eq 0 ]
@@ -248,7 +248,7 @@ untouched()
 		size=$(stat -c %s "$root/a.$kind")
 		for part in $((size / 2)) $((size - 1)) 40; do
 			head -c "$part" "$root/a.$kind" >"$www/part"
-			fails 65 '' --extract=tar "$http/part" "$dest"
+			fails 65 '' "$http/part" "$dest"
 		done
 	done
 	head -c 100000 "$root/a.tar" >"$www/part"
@@ -293,7 +293,7 @@ untouched()
 	mkarchive zip >"$www/empty.zip"
 	gzip </dev/null >"$www/empty.gz"
 	fails 65 empty "$http/empty.tgz" "$dest"
-	fails 65 empty "$http/empty.zip" "$dest"
+	fails 65 '@(empty|damaged)' "$http/empty.zip" "$dest"
 	# nothing tells these zeros from others
 	fails 65 empty --extract=tar "$http/empty.tar" "$dest"
 	run -0 th fetch "$http/empty.gz" "$dest"
@@ -302,7 +302,7 @@ untouched()
 
 @test "filename= and names that servers give lead nowhere else" {
 	echo content >"$www/file"
-	for name in ../x /tmp/x a/b .. . '' $'a\nb'; do
+	for name in ../x /tmp/x a/b .. . ''; do
 		fails 64 filename "--filename=$name" "$http/file" "$dest"
 	done
 	fails 64 filename "$http/file?filename=../x" "$dest"
