@@ -7,10 +7,14 @@
 #include "base/parse.h"
 #include "cmd/task_view.h"
 #include "model/jsonio.h"
+#include "run/fetchview.h"
 
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
+
+/* As much of a digest as people compare: "sha256:" and 12 digits. */
+#define DIGEST_SHOWN 19
 
 struct status_data {
 	bool json;
@@ -130,6 +134,21 @@ static void say_end(const struct task_view *v)
 		say("|", "%s", r->output.v[i]);
 }
 
+static void say_artifacts(const struct artifact_results *all)
+{
+	char bytes[32], took[CLOCK_SPAN_MAX];
+
+	for (size_t i = 0; i < all->n; i++) {
+		const struct artifact_result *a = &all->v[i];
+
+		say("artifact", "%s: %s, %s in %s%s%.*s", a->name,
+			artifact_outcome_name(a->outcome),
+			fetchview_format_bytes(a->size, bytes, sizeof(bytes)),
+			clock_format_span(a->usec, took, sizeof(took)), a->digest ? ", " : "",
+			DIGEST_SHOWN, a->digest ? a->digest : "");
+	}
+}
+
 static void say_usage(const struct usage *u)
 {
 	char user[CLOCK_SPAN_MAX], kernel[CLOCK_SPAN_MAX], memory[32];
@@ -162,6 +181,7 @@ static void print_text(const struct task_view *v, const struct layout *l)
 		if (v->record.message)
 			say("message", "%s", v->record.message);
 		say_end(v);
+		say_artifacts(&v->record.artifacts);
 		say_usage(&v->record.usage);
 		for (size_t i = 0; i < v->record.warnings.n; i++)
 			say("warning", "%s", v->record.warnings.v[i]);

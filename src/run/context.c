@@ -90,6 +90,7 @@ void context_init_hooks(struct context *c)
 	s->live = c->live;
 	s->log = c->hooklog;
 	s->outcome = &c->record.outcome;
+	s->artifacts = &c->record.artifacts;
 	s->run_fd = c->run_fd;
 	s->run_path = c->run_path;
 	s->as_root = c->as_root;

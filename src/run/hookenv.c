@@ -13,7 +13,8 @@
 
 #define SYSTEM_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-/* Everything that can be set but STATE_NAME, whose names are the hook's own. */
+/* Everything that can be set but STATE_NAME and ARTIFACT_NAME_*, whose names are the hook's and the
+ * artifact's own. */
 static const char *const names[] = {
 	"PATH",
 	"HOME",
@@ -43,6 +44,7 @@ static const char *const names[] = {
 	"FAILED_HOOK",
 	"FAILED_REASON",
 	"STOP_REASON",
+	"ARTIFACTS",
 	"NODE_NAME",
 	"NODE_IP",
 	"NODE_ARCH",
@@ -78,7 +80,7 @@ static bool is_ours(const char *name)
 	for (const char *const *p = names; *p; p++)
 		if (strcmp(*p, name) == 0)
 			return !may_be_replaced(name);
-	return str_starts_with(name, "STATE_");
+	return str_starts_with(name, "STATE_") || str_starts_with(name, "ARTIFACT_");
 }
 
 static void add_others(struct strv *env, const struct strv *from)
@@ -219,6 +221,31 @@ static void add_outcome(const struct hook_env *e, struct strv *env)
 		add(env, "STOP_REASON", stop_reason_name(o->stop_reason));
 }
 
+static void add_artifacts(const struct hook_env *e, struct strv *env)
+{
+	const struct artifact_results *all = e->artifacts;
+	_cleanup_strbuf_ struct strbuf names_of = STRBUF_INIT;
+
+	if (!all || !all->n)
+		return;
+	for (size_t i = 0; i < all->n; i++) {
+		const struct artifact_result *a = &all->v[i];
+		_cleanup_free_ char *name = artifact_variable(a->name), *variable = NULL;
+
+		strbuf_addf(&names_of, "%s%s", i > 0 ? " " : "", a->name);
+		/* Two names may give one variable. */
+		variable = xasprintf("ARTIFACT_%s_PATH", name);
+		if (env_get(env, variable))
+			continue;
+		strv_addf(env, "ARTIFACT_%s_PATH=%s", name, a->path);
+		strv_addf(env, "ARTIFACT_%s_SIZE=%llu", name, (unsigned long long)a->size);
+		strv_addf(env, "ARTIFACT_%s_USEC=%llu", name, (unsigned long long)a->usec);
+		if (a->digest)
+			strv_addf(env, "ARTIFACT_%s_DIGEST=%s", name, a->digest);
+	}
+	add(env, "ARTIFACTS", strbuf_str(&names_of));
+}
+
 static void add_node(const struct hook_env *e, struct strv *env)
 {
 	const struct node *n = &e->task->node;
@@ -250,6 +277,7 @@ void hook_env_build(const struct hook_env *e, struct strv *ret)
 	add_hook(e, ret);
 	add_task(e, ret);
 	add_outcome(e, ret);
+	add_artifacts(e, ret);
 	add_node(e, ret);
 	for (size_t i = 0; e->state && i < e->state->n; i++)
 		strv_addf(ret, "STATE_%s", e->state->v[i]);

@@ -29,6 +29,7 @@ struct hook_env {
 	const char *home, *user;       /* of the user it runs as */
 	const struct strv *handed;     /* NAME=VALUE from earlier hooks of the same user */
 	const struct strv *state;      /* NAME=VALUE: given as STATE_NAME */
+	const struct artifact_results *artifacts; /* ARTIFACTS, ARTIFACT_NAME_*; none: absent */
 };
 
 /* Fills `ret` (empty before). */

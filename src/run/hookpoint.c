@@ -448,6 +448,7 @@ static int run_once(struct hook_session *s, const struct hook *h, enum hook_poin
 			.user = as ? as->name : NULL,
 			.handed = &handed_of(s, as ? as->uid : geteuid())->env,
 			.state = &state,
+			.artifacts = s->artifacts,
 		},
 		&env);
 

@@ -58,6 +58,7 @@ struct hook_session {
 	unsigned run_number, restart_count;
 	const struct outcome *outcome; /* its result is RESULT_NONE until the task has ended */
 	usec_t duration;
+	const struct artifact_results *artifacts; /* what was fetched; NULL: nothing */
 	/* The session's own. */
 	struct hook_cache *cache;
 	struct hook_runner *runner;

@@ -12,6 +12,7 @@
 #include "model/name.h"
 #include "os/cgroup.h"
 #include "os/loop.h"
+#include "run/artifacts.h"
 #include "run/context.h"
 #include "run/deploy.h"
 #include "run/resume.h"
@@ -497,6 +498,7 @@ static void remove_group_remains(struct context *c)
 	(void)rmdir(records);
 	(void)rmtree_at(c->run_group_fd, HOOKS_DIR, NULL, NULL, NULL);
 	(void)unlinkat(c->run_group_fd, "_lock", 0);
+	artifacts_remove_run(c->run_group_fd);
 	deploy_end_leaving(c);
 	(void)rmdir(run);
 }
@@ -718,8 +720,10 @@ int janitor_run(const struct layout *l, const struct janitor_options *o, struct 
 	for (size_t g = 0; g < groups.n; g++) {
 		_cleanup_strv_ struct strv ids = STRV_INIT;
 
-		if (!o->dry_run)
+		if (!o->dry_run) {
 			remove_stale_temps(l, groups.v[g]);
+			artifacts_remove_left(l, groups.v[g]);
+		}
 		(void)janitor_tasks(l, groups.v[g], &ids);
 		for (size_t i = 0; i < ids.n; i++) {
 			_cleanup_err_ struct th_err why = TH_ERR_INIT;

@@ -1,5 +1,9 @@
 # What a task does: stages, hooks, logs, supervisor, clean-up.
 th_run_SOURCES = \
+	src/run/artifacts.c \
+	src/run/artifacts.h \
+	src/run/artifactstate.c \
+	src/run/artifactstate.h \
 	src/run/background.c \
 	src/run/background.h \
 	src/run/caller.c \

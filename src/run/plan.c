@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/parse.h"
 #include "os/cred.h"
+#include "run/artifacts.h"
 #include "run/context.h"
 #include "run/launch.h"
 #include "run/stage.h"
@@ -54,6 +55,8 @@ static void print_point(const struct context *c, enum hook_point point, FILE *ou
 	char span[CLOCK_SPAN_MAX];
 
 	(void)point_budget(c->layout, c->task, point, c->hooks.cache, &budget, NULL);
+	if (point == POINT_PRE_START)
+		budget = usec_add(budget, artifacts_budget(c->task));
 	if (budget)
 		(void)fprintf(out, "%s: at most %s\n", point_name(point),
 			clock_format_span(budget, span, sizeof(span)));
@@ -123,6 +126,7 @@ int plan_print(const struct layout *layout, const struct task *task,
 		r = plan_budget(layout, task, &budget, err);
 	if (r < 0)
 		goto out;
+	budget.start = usec_add(budget.start, artifacts_budget(task));
 	c.hooks.cache = hook_cache_new();
 	(void)fprintf(out, "%s\n", task->name);
 	print_point(&c, POINT_PRE_DEPLOY, out);

@@ -7,6 +7,7 @@
 #include "base/lockfile.h"
 #include "base/path.h"
 #include "base/rmtree.h"
+#include "run/artifacts.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -109,6 +110,21 @@ static int make_link(struct context *c, struct th_err *err)
 	return 0;
 }
 
+/* What came of them is written down at once: `status` of the running task tells it. */
+static int fetch_artifacts(struct context *c, int fd, struct th_err *err)
+{
+	int r = artifacts_fetch(c, fd, err);
+
+	if (r == -EINTR && !err_is_set(err)) {
+		c->point->interrupted = true;
+		return 0;
+	}
+	if (r < 0 || !c->has_record)
+		return r;
+	context_complete_record(c);
+	return record_write(c->records_fd, &c->record, err);
+}
+
 static int prepare_task(struct context *c, enum hook_point point, struct th_err *err)
 {
 	uid_t want = c->switch_user ? c->cred.uid : geteuid();
@@ -117,7 +133,8 @@ static int prepare_task(struct context *c, enum hook_point point, struct th_err 
 
 	(void)point;
 	/* For all but the first of a group there is nothing to do. */
-	if (fstatat(c->group_fd, "shared/local", &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	if (!c->task->n_artifacts &&
+		fstatat(c->group_fd, "shared/local", &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 		S_ISDIR(st.st_mode) && (!c->as_root || st.st_uid == want))
 		return make_link(c, err);
 	fd = open_shared(c, err);
@@ -126,6 +143,12 @@ static int prepare_task(struct context *c, enum hook_point point, struct th_err 
 	/* No lock: the owner only ever changes to root from here on, whoever does it. */
 	if (set_shared_owner(c, fd, false, err) < 0)
 		return -EIO;
+	if (c->task->n_artifacts) {
+		int r = fetch_artifacts(c, fd, err);
+
+		if (r < 0 || c->point->interrupted)
+			return r;
+	}
 	return make_link(c, err);
 }
 
@@ -175,6 +198,20 @@ static int remove_group(struct context *c, enum hook_point point, struct th_err 
 	return stage_storage_remove_group(c, err);
 }
 
+static void describe_artifacts(const struct context *c, const char *shared, FILE *out)
+{
+	char span[CLOCK_SPAN_MAX];
+
+	for (size_t i = 0; i < c->task->n_artifacts; i++) {
+		const struct artifact *a = &c->task->artifacts[i];
+
+		(void)fprintf(out,
+			"  fetch the artifact '%s' to %s/local%s%s: at most %s\n    %s\n", a->name,
+			shared, *a->destination ? "/" : "", a->destination,
+			clock_format_span(a->timeout, span, sizeof(span)), a->shown);
+	}
+}
+
 static void describe(const struct context *c, enum hook_point point, FILE *out)
 {
 	_cleanup_free_ char *shared = layout_shared_dir(c->layout, c->task->group);
@@ -182,9 +219,10 @@ static void describe(const struct context *c, enum hook_point point, FILE *out)
 
 	if (point == POINT_POST_DEPLOY)
 		(void)fprintf(out, "  make %s/local\n", shared);
-	else if (point == POINT_PRE_START)
+	else if (point == POINT_PRE_START) {
+		describe_artifacts(c, shared, out);
 		(void)fprintf(out, "  link %s/local -> %s\n", dir, LOCAL_TARGET);
-	else if (point == POINT_POST_STOP)
+	} else if (point == POINT_POST_STOP)
 		(void)fprintf(out, "  remove %s/local\n", dir);
 }
 
