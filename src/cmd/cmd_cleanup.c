@@ -61,12 +61,12 @@ static int refuse_from_inside(
 		(void)janitor_tasks(&ctx->layout, group, &ids);
 	(void)cgtree_open(&cg, CGROUP_MODE_AUTO, conf_string(ctx->conf, KEY_CGROUP_PARENT),
 		ctx->layout.state_dir, false, NULL);
-	inside = reentry_is_inside(&cg, group, id, 0);
+	inside = reentry_is_inside(&ctx->layout, &cg, group, id, 0);
 	for (size_t i = 0; !inside && i < ids.n; i++) {
 		pid_t supervisor = 0;
 
 		(void)supervisor_find(&ctx->layout, group, ids.v[i], &supervisor);
-		inside = reentry_is_inside(&cg, group, id, supervisor);
+		inside = reentry_is_inside(&ctx->layout, &cg, group, ids.v[i], supervisor);
 	}
 	cgtree_done(&cg);
 	if (!inside)

@@ -15,10 +15,12 @@
 #include "cmd/cmd_list.h"
 #include "cmd/cmd_logs.h"
 #include "cmd/cmd_run.h"
+#include "cmd/cmd_signal.h"
 #include "cmd/cmd_start.h"
 #include "cmd/cmd_status.h"
 #include "cmd/cmd_stop.h"
 #include "cmd/cmd_tables.h"
+#include "cmd/cmd_wait.h"
 #include "model/jsonio.h"
 
 #include <errno.h>
@@ -42,6 +44,8 @@ static const struct cmd *const cmd_table[] = {
 	&cmd_run,
 	&cmd_start,
 	&cmd_stop,
+	&cmd_signal,
+	&cmd_wait,
 	&cmd_cleanup,
 	&cmd_list,
 	&cmd_status,

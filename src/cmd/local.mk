@@ -15,6 +15,8 @@ th_cmd_SOURCES = \
 	src/cmd/cmd_list.h \
 	src/cmd/cmd_run.c \
 	src/cmd/cmd_run.h \
+	src/cmd/cmd_signal.c \
+	src/cmd/cmd_signal.h \
 	src/cmd/cmd_start.c \
 	src/cmd/cmd_start.h \
 	src/cmd/cmd_status.c \
@@ -22,6 +24,8 @@ th_cmd_SOURCES = \
 	src/cmd/cmd_stop.c \
 	src/cmd/cmd_stop.h \
 	src/cmd/cmd_tables.c \
+	src/cmd/cmd_wait.c \
+	src/cmd/cmd_wait.h \
 	src/cmd/cmd_tables.h \
 	src/cmd/dispatch.c \
 	src/cmd/dispatch.h \

@@ -110,7 +110,7 @@ int task_list_refuse_inside(struct cmd_context *ctx, const struct task_list *l, 
 		pid_t supervisor = 0;
 
 		(void)supervisor_find(&ctx->layout, t->group, t->id, &supervisor);
-		if (reentry_is_inside(&cg, t->group, t->id, supervisor))
+		if (reentry_is_inside(&ctx->layout, &cg, t->group, t->id, supervisor))
 			r = err_set(err, EXIT_BUSY, EDEADLK,
 				"%s/%s is called from within itself: this would wait for its own "
 				"end",

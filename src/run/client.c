@@ -225,9 +225,22 @@ bool client_is_done(const struct client *c)
 	return c->done;
 }
 
-bool client_is_accepted(const struct client *c)
+int client_wait_all(struct loop *loop, struct client *const *v, size_t n, usec_t deadline)
 {
-	return c->accepted;
+	for (;;) {
+		size_t left = 0;
+		int r;
+
+		for (size_t i = 0; i < n; i++)
+			left += v[i] && !v[i]->done;
+		if (!left)
+			return 0;
+		if (clock_monotonic_usec() >= deadline)
+			return -ETIMEDOUT;
+		r = loop_run(loop, deadline);
+		if (r < 0)
+			return r;
+	}
 }
 
 int client_result(const struct client *c, int *ret_status, const char **ret_text)

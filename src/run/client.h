@@ -5,9 +5,8 @@
  * Asks the supervisor of a task through its socket (run/control.h), without blocking: any number of
  * them in one loop.
  *
- *	client_new(loop, &spec, &client, &err);
- *	while (!client_is_done(client))
- *		loop_run(loop, deadline);
+ *	client = client_new(loop, &spec);
+ *	client_wait_all(loop, &client, 1, deadline);
  *	result = client_result(client, &status, &text);
  *	client = client_free(client);
  *
@@ -39,10 +38,11 @@ struct client_spec {
 
 struct client *client_new(struct loop *loop, const struct client_spec *spec);
 
-bool client_is_done(const struct client *c);
-/* True once the supervisor has taken the request. */
-bool client_is_accepted(const struct client *c);
+/* Runs the loop until all are done (NULL ones count as done) or `deadline`, which is -ETIMEDOUT. 0
+ * or -errno. */
+int client_wait_all(struct loop *loop, struct client *const *v, size_t n, usec_t deadline);
 
+bool client_is_done(const struct client *c);
 /*
  * 0: the supervisor has answered with *ret_status (an exit status) and *ret_text (borrowed; NULL:
  * none). -ESRCH: no supervisor holds the task's lock (any more): what became of the task is in its

@@ -210,7 +210,7 @@ static bool called_by_deployer(struct context *c)
 	pid_t pid = 0;
 
 	return lockfile_holder(c->run_group_fd, LOCK_NAME, &pid) == 1 &&
-	       reentry_is_inside(&c->cg, c->task->group, NULL, pid);
+	       reentry_is_inside(c->layout, &c->cg, c->task->group, NULL, pid);
 }
 
 int deploy_group_once(

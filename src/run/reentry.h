@@ -7,6 +7,7 @@
  * by its environment, which a hook may clear.
  */
 
+#include "model/layout.h"
 #include "run/cgtree.h"
 
 #include <stdbool.h>
@@ -14,7 +15,7 @@
 
 /* True where the calling process is part of GROUP/ID (id NULL: of a hook of the group, or of any of
  * its tasks), whose supervisor is the process `supervisor` (0: not known). */
-bool reentry_is_inside(
-	const struct cgtree *cg, const char *group, const char *id, pid_t supervisor);
+bool reentry_is_inside(const struct layout *layout, const struct cgtree *cg, const char *group,
+	const char *id, pid_t supervisor);
 
 #endif

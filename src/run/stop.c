@@ -19,12 +19,6 @@
 /* Rounds of asking: between a look at the lock and our taking it another may start or end it. */
 #define TRIES 5
 
-struct asked {
-	struct stop_one *one;
-	struct client *client;
-	usec_t deadline;
-};
-
 static void on_message(void *arg, enum log_level level, const char *text)
 {
 	struct stop_one *one = arg;
@@ -83,19 +77,18 @@ static int settle(
 }
 
 /* 1: to be asked again; 0: *one has its status. */
-static int take_result(
-	const struct layout *l, const struct supervisor_options *finish, const struct asked *a)
+static int take_result(const struct layout *l, const struct supervisor_options *finish,
+	struct stop_one *one, const struct client *client)
 {
-	struct stop_one *one = a->one;
 	const char *text;
 	int status, r;
 
-	if (!client_is_done(a->client)) {
+	if (!client_is_done(client)) {
 		say(one, "did not end in time");
 		one->status = EXIT_BUSY;
 		return 0;
 	}
-	r = client_result(a->client, &status, &text);
+	r = client_result(client, &status, &text);
 	if (r == -ESRCH)
 		return settle(l, finish, one);
 	one->status = status;
@@ -104,69 +97,52 @@ static int take_result(
 			say(one, text);
 		return 0;
 	}
-	one->status = client_explain(a->client, one->group, one->id);
+	one->status = client_explain(client, one->group, one->id);
 	return 0;
 }
 
-static bool all_done(const struct asked *asked, size_t n, usec_t *ret_next)
-{
-	usec_t now = clock_monotonic_usec();
-	bool done = true;
-
-	*ret_next = USEC_INFINITY;
-	for (size_t i = 0; i < n; i++) {
-		if (!asked[i].client || client_is_done(asked[i].client) || now >= asked[i].deadline)
-			continue;
-		done = false;
-		*ret_next = MIN(*ret_next, asked[i].deadline);
-	}
-	return done;
-}
-
 static void ask_round(const struct layout *l, struct loop *loop, const struct request *request,
-	struct asked *asked, size_t n)
+	struct stop_one *const *ones, struct client **clients, size_t n)
 {
-	usec_t next;
+	usec_t most = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		struct stop_one *one = asked[i].one;
-
-		if (!one)
+		if (!ones[i])
 			continue;
-		asked[i].client = client_new(loop, &(struct client_spec){.layout = l,
-							   .group = one->group,
-							   .id = one->id,
-							   .request = *request,
-							   .message = on_message,
-							   .arg = one});
-		asked[i].deadline = usec_add(clock_monotonic_usec(),
-			stop_budget(l, one->group, one->id, request->timeout));
+		clients[i] = client_new(loop, &(struct client_spec){.layout = l,
+						      .group = ones[i]->group,
+						      .id = ones[i]->id,
+						      .request = *request,
+						      .message = on_message,
+						      .arg = ones[i]});
+		most = MAX(most, stop_budget(l, ones[i]->group, ones[i]->id, request->timeout));
 	}
-	while (!all_done(asked, n, &next))
-		if (loop_run(loop, next) < 0)
-			break;
+	(void)client_wait_all(loop, clients, n, usec_add(clock_monotonic_usec(), most));
 }
 
 int stop_tasks(const struct layout *l, struct loop *loop, const struct request *request,
 	const struct supervisor_options *finish, struct stop_one *v, size_t n)
 {
-	_cleanup_free_ struct asked *asked = xcalloc(MAX(n, (size_t)1), sizeof(*asked));
+	_cleanup_free_ struct stop_one **ones =
+		xcalloc(MAX(n, (size_t)1), sizeof(struct stop_one *));
+	_cleanup_free_ struct client **clients =
+		xcalloc(MAX(n, (size_t)1), sizeof(struct client *));
 	bool again = true;
 
 	for (size_t i = 0; i < n; i++)
-		asked[i].one = &v[i];
+		ones[i] = &v[i];
 	for (int try = 0; again && try < TRIES; try++) {
 		again = false;
-		ask_round(l, loop, request, asked, n);
+		ask_round(l, loop, request, ones, clients, n);
 		for (size_t i = 0; i < n; i++) {
-			if (!asked[i].one)
+			if (!ones[i])
 				continue;
-			asked[i].one->status = EXIT_BUSY;
-			if (take_result(l, finish, &asked[i]) == 1)
+			ones[i]->status = EXIT_BUSY;
+			if (take_result(l, finish, ones[i], clients[i]) == 1)
 				again = true;
 			else
-				asked[i].one = NULL;
-			asked[i].client = client_free(asked[i].client);
+				ones[i] = NULL;
+			clients[i] = client_free(clients[i]);
 		}
 	}
 	for (size_t i = 0; i < n; i++)

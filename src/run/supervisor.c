@@ -92,7 +92,7 @@ static bool is_inside(struct context *c, pid_t supervisor)
 	(void)cgtree_open(&cg,
 		c->task->cgroup_mode == CGROUP_MODE_OFF ? CGROUP_MODE_OFF : CGROUP_MODE_AUTO,
 		c->task->cgroup_parent, c->layout->state_dir, false, NULL);
-	inside = reentry_is_inside(&cg, c->task->group, c->task->id, supervisor);
+	inside = reentry_is_inside(c->layout, &cg, c->task->group, c->task->id, supervisor);
 	cgtree_done(&cg);
 	return inside;
 }

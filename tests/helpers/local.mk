@@ -1,5 +1,6 @@
 # One program a line, made of tests/helpers/NAME.c, with its path: programs that tests run.
 test_helpers = \
+	tests/helpers/ask-socket \
 	tests/helpers/close-fds \
 	tests/helpers/log-pump \
 	tests/helpers/daemonize \
