@@ -20,7 +20,9 @@
 #include <unistd.h>
 
 /* Between two looks for a socket that is about to come or to go. */
-#define RETRY_USEC   (20 * USEC_PER_MSEC)
+#define RETRY_USEC (20 * USEC_PER_MSEC)
+/* Between two looks at a supervisor that has not answered yet. */
+#define WAKE_USEC    (200 * USEC_PER_MSEC)
 #define READ_AT_ONCE ((size_t)4096)
 
 struct client {
@@ -63,11 +65,6 @@ static void look_again_later(struct client *c)
 	hang_up(c);
 	loop_set_timer(
 		c->loop, &c->timer, usec_add(clock_monotonic_usec(), RETRY_USEC), try_again, c);
-}
-
-static void on_no_answer(void *arg)
-{
-	finish(arg, -ETIMEDOUT);
 }
 
 /* One line of the supervisor. False: the conversation is over. */
@@ -173,6 +170,24 @@ static void wake_suspended(struct client *c, int dirfd)
 		(void)proc_pidfd_signal(pidfd, SIGCONT);
 }
 
+static void on_no_answer(void *arg)
+{
+	struct client *c = arg;
+	_cleanup_close_ int dir = -1;
+	usec_t now = clock_monotonic_usec();
+
+	if (now >= c->deadline) {
+		finish(c, -ETIMEDOUT);
+		return;
+	}
+	/* It may have been about to stand still when we looked. */
+	dir = open(c->run_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir >= 0)
+		wake_suspended(c, dir);
+	loop_set_timer(
+		c->loop, &c->timer, MIN(c->deadline, usec_add(now, WAKE_USEC)), on_no_answer, c);
+}
+
 static void try_again(void *arg)
 {
 	struct client *c = arg;
@@ -201,7 +216,8 @@ static void try_again(void *arg)
 		finish(c, r == -EAGAIN ? -ETIMEDOUT : r == -EPERM ? -EACCES : r);
 		return;
 	}
-	loop_set_timer(c->loop, &c->timer, c->deadline, on_no_answer, c);
+	loop_set_timer(
+		c->loop, &c->timer, usec_add(clock_monotonic_usec(), WAKE_USEC), on_no_answer, c);
 }
 
 struct client *client_new(struct loop *loop, const struct client_spec *spec)
