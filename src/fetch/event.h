@@ -51,7 +51,7 @@ struct event_done {
 	uint64_t size;	      /* bytes that came down */
 	uint64_t unpacked;
 	uint64_t files;
-	const char *digest; /* NULL where nothing was digested: a directory */
+	const char *digest; /* NULL where nothing was digested: git, a directory */
 	const char *etag, *last_modified;
 };
 void event_done(const struct event_done *done);

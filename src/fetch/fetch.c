@@ -8,6 +8,8 @@
 #include "conf/source.h"
 #include "fetch/checksum.h"
 #include "fetch/event.h"
+#include "fetch/git.h"
+#include "fetch/pack.h"
 #include "fetch/ring.h"
 #include "fetch/sandbox.h"
 #include "fetch/transfer.h"
@@ -33,6 +35,9 @@ struct fetch {
 	struct checksum checksum;
 	usec_t deadline_usec;
 	int staging_fd;
+	int tree_fd; /* a directory that is there already, or -1: it is packed, not downloaded */
+	bool from_git;
+	char *commit; /* git */
 
 	/* what the downloading thread works on and leaves behind */
 	struct ring *ring;
@@ -280,6 +285,22 @@ static bool may_be_unchanged(const struct fetch *f)
 	return !f->has_checksum || f->checksum.type != CHECKSUM_SHA256;
 }
 
+/* What was checked out, or a directory that the parent opened. */
+static int read_directory(struct fetch *f)
+{
+	const struct job_limits *limits = &f->job->limits;
+	const struct pack_spec spec = {.dirfd = f->tree_fd,
+		.without_git = f->from_git,
+		.max_bytes = limits->max_unpacked,
+		.max_depth = limits->max_depth,
+		.deadline_usec = f->deadline_usec,
+		.write = into_ring,
+		.arg = f};
+
+	event_start(EVENT_TOTAL_UNKNOWN, 0);
+	return pack_directory(&spec, &f->transfer.size, &f->transfer_err);
+}
+
 static int download(struct fetch *f)
 {
 	const struct transfer_spec spec = {.job = f->job,
@@ -291,8 +312,12 @@ static int download(struct fetch *f)
 		.max_size = f->job->limits.max_size,
 		.conditional = may_be_unchanged(f),
 		.verified = f->has_checksum};
-	int r = f->source.kind == SOURCE_FILE ? read_file(f)
-					      : transfer_run(&spec, &f->transfer, &f->transfer_err);
+	int r;
+
+	if (f->tree_fd >= 0)
+		return read_directory(f);
+	r = f->source.kind == SOURCE_FILE ? read_file(f)
+					  : transfer_run(&spec, &f->transfer, &f->transfer_err);
 
 	if (r < 0)
 		return r;
@@ -356,7 +381,7 @@ static int unpack(struct fetch *f, struct unpack_result *ret, struct th_err *err
 	const struct unpack_spec spec = {.dirfd = f->staging_fd,
 		.name = TREE_NAME,
 		.mode = unpack_mode(f->job->mode),
-		.extract = f->extract,
+		.extract = f->tree_fd >= 0 ? "tar" : f->extract,
 		.subdir = f->source.subdir,
 		.filename = f->filename,
 		.source_name = f->source.name,
@@ -431,15 +456,18 @@ static void say_done(struct fetch *f, const struct unpack_result *unpacked)
 	struct checksum sum;
 	_cleanup_free_ char *digest = NULL;
 
-	digest_get(f->digest, CHECKSUM_SHA256, &sum);
-	digest = xasprintf("sha256:%s", sum.hex);
+	/* of a directory there is none that would tell anything */
+	if (f->tree_fd < 0) {
+		digest_get(f->digest, CHECKSUM_SHA256, &sum);
+		digest = xasprintf("sha256:%s", sum.hex);
+	}
 	event_done(&(struct event_done){.is_dir = unpacked->is_dir,
 		.filename = unpacked->filename ? unpacked->filename : f->transfer.filename,
 		.size = f->transfer.size,
 		.unpacked = unpacked->unpacked,
 		.files = unpacked->files,
 		.digest = digest,
-		.etag = f->transfer.etag,
+		.etag = f->commit ? f->commit : f->transfer.etag,
 		.last_modified = f->transfer.last_modified});
 }
 
@@ -457,6 +485,28 @@ static int run_stream(struct fetch *f, struct th_err *err)
 	return r;
 }
 
+static int run_git(struct fetch *f, struct th_err *err)
+{
+	const struct git_spec spec = {.job = f->job,
+		.source = &f->source,
+		.staging_fd = f->staging_fd,
+		.deadline_usec = f->deadline_usec};
+	struct git_result result;
+	int r = git_fetch(&spec, &result, err);
+
+	f->commit = result.commit;
+	f->tree_fd = result.dirfd;
+	f->from_git = true;
+	if (r == 0 && f->job->known_etag && strcmp(f->job->known_etag, f->commit) == 0)
+		event_unchanged(f->job->known_digest);
+	else if (r == 0)
+		r = run_stream(f, err);
+	else
+		f->transfer.retryable = result.retryable;
+	git_clean(f->staging_fd);
+	return r;
+}
+
 /* ---- a job ---- */
 
 /* Is what is there already what the checksum wants? */
@@ -470,13 +520,36 @@ static bool is_known(const struct fetch *f)
 	return strcasecmp(digest, f->job->known_digest) == 0;
 }
 
+/* Is it a file or a directory? */
+static int settle_kind(struct fetch *f, struct th_err *err)
+{
+	bool has_checksum = f->job->checksum || f->source.checksum;
+	struct stat st;
+
+	if (f->source.kind == SOURCE_FILE) {
+		if (f->job->source_fd < 0 || fstat(f->job->source_fd, &st) < 0)
+			return err_set(err, EXIT_INTERNAL, EINVAL, "the job has no source_fd");
+		if (S_ISDIR(st.st_mode))
+			f->tree_fd = f->job->source_fd;
+		else if (!S_ISREG(st.st_mode))
+			return err_set(err, EXIT_UNAVAILABLE, EINVAL,
+				"it is neither a file nor a directory");
+	}
+	if (has_checksum && f->source.kind == SOURCE_GIT)
+		return err_set(err, EXIT_USAGE, EINVAL,
+			"a git repository has no checksum: ref=COMMIT says the same");
+	if (has_checksum && f->tree_fd >= 0)
+		return err_set(err, EXIT_USAGE, EINVAL, "a directory has no checksum: remove it");
+	return 0;
+}
+
 static int enter_sandbox(const struct fetch *f, struct th_err *err)
 {
 	const struct job *job = f->job;
 	int r = sandbox_enter(
 		&(struct sandbox){.landlock = job->landlock,
 			.staging_fd = f->staging_fd,
-			.source_fd = f->source.kind == SOURCE_FILE ? job->source_fd : -1,
+			.source_fd = f->tree_fd,
 			.runs_programs = f->source.kind == SOURCE_GIT,
 			.max_file_size = MAX(job->limits.max_size, job->limits.max_unpacked)},
 		err);
@@ -506,8 +579,9 @@ static int run(struct fetch *f, struct th_err *err)
 	if (f->staging_fd < 0)
 		return err_set(err, EXIT_CANTCREAT, errno, "cannot open the staging directory: %s",
 			strerror(errno));
-	if (f->source.kind == SOURCE_FILE && f->job->source_fd < 0)
-		return err_set(err, EXIT_INTERNAL, EINVAL, "the job has no source_fd");
+	r = settle_kind(f, err);
+	if (r < 0)
+		return r;
 	r = enter_sandbox(f, err);
 	if (r == 0)
 		r = settle_checksum(f, err);
@@ -517,7 +591,7 @@ static int run(struct fetch *f, struct th_err *err)
 		event_unchanged(f->job->known_digest);
 		return 0;
 	}
-	return run_stream(f, err);
+	return f->source.kind == SOURCE_GIT ? run_git(f, err) : run_stream(f, err);
 }
 
 /* A message of a library may hold more than we put into it. */
@@ -556,6 +630,7 @@ int fetch_run(const struct job *job)
 	_cleanup_err_ struct th_err err = TH_ERR_INIT;
 	struct fetch f = {.job = job,
 		.staging_fd = -1,
+		.tree_fd = -1,
 		.deadline_usec = usec_add(clock_monotonic_usec(), job->limits.timeout_usec)};
 	int r = run(&f, &err);
 	int status = EXIT_OK;
@@ -565,6 +640,9 @@ int fetch_run(const struct job *job)
 		status = event_failed(&err, f.transfer.retryable);
 	}
 	forget_transfer(&f);
+	if (f.from_git)
+		(void)fd_close(f.tree_fd);
+	free(f.commit);
 	source_done(&f.source);
 	f.staging_fd = fd_close(f.staging_fd);
 	return status;

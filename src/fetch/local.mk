@@ -11,10 +11,14 @@ th_fetch_SOURCES = \
 	src/fetch/event.h \
 	src/fetch/fetch.c \
 	src/fetch/fetch.h \
+	src/fetch/git.c \
+	src/fetch/git.h \
 	src/fetch/header.c \
 	src/fetch/header.h \
 	src/fetch/job.c \
 	src/fetch/job.h \
+	src/fetch/pack.c \
+	src/fetch/pack.h \
 	src/fetch/retry.c \
 	src/fetch/retry.h \
 	src/fetch/ring.c \
