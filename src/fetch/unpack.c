@@ -40,6 +40,7 @@
 #define SHOWN_MAX	    200
 #define TAR_TYPE_OFFSET	    156
 #define TAR_BLOCK	    512
+#define ZIP_END_SIGNATURE   "PK\5\6"
 #define ZIP_SPLIT_SIGNATURE "PK\7\10"
 
 struct unpack {
@@ -54,7 +55,6 @@ struct unpack {
 
 	/* libarchive's reading */
 	uint64_t step_bytes;
-	bool step_too_large;
 
 	uint64_t unpacked, files, unpacked_told;
 };
@@ -220,6 +220,10 @@ static int detect(struct unpack *u, struct th_err *err)
 		return err_set(err, EXIT_DATAERR, ENOTSUP,
 			"the archive is a later part of one in several volumes: put them together "
 			"first");
+	/* which libarchive 3.6 does not take for one */
+	if (u->type.format == DETECT_FORMAT_ZIP &&
+		memcmp(data, ZIP_END_SIGNATURE, sizeof(ZIP_END_SIGNATURE) - 1) == 0)
+		return err_set(err, EXIT_DATAERR, EBADMSG, "the archive is empty");
 	if (u->type.format == DETECT_FORMAT_ZIP &&
 		memcmp(data, ZIP_SPLIT_SIGNATURE, sizeof(ZIP_SPLIT_SIGNATURE) - 1) == 0)
 		return err_set(err, EXIT_DATAERR, ENOTSUP,
@@ -341,7 +345,6 @@ static la_ssize_t give_content(struct archive *a, void *arg, const void **ret)
 	ssize_t n;
 
 	if (u->step_bytes > STEP_BYTES_MAX) {
-		u->step_too_large = true;
 		archive_set_error(a, EFBIG, "its headers are too large");
 		return ARCHIVE_FATAL;
 	}

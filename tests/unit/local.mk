@@ -44,6 +44,8 @@ unit_tests = \
 	tests/unit/test-cgstat \
 	tests/unit/test-ring \
 	tests/unit/test-detect \
+	tests/unit/test-unpack \
+	tests/unit/test-unpack-hostile \
 	tests/unit/test-mount \
 	tests/unit/test-cgroup \
 	tests/unit/test-checksum \
@@ -53,4 +55,4 @@ unit_tests = \
 	tests/unit/test-jsonpath \
 	tests/unit/test-value
 
-noinst_HEADERS = tests/unit/tempdir.h tests/unit/no-openat2.h tests/unit/cgtest.h tests/unit/helper.h tests/unit/refused.h
+noinst_HEADERS = tests/unit/tempdir.h tests/unit/no-openat2.h tests/unit/cgtest.h tests/unit/helper.h tests/unit/refused.h tests/unit/archives.h
