@@ -266,8 +266,13 @@ static int make_home(struct git *g)
 
 char *git_reason(const char *output)
 {
+	/* what git says when ssh(1) failed, whose own words are unmarked and come first */
+	static const char of_ssh[] = "fatal: Could not read from remote repository";
 	static const char *const marks[] = {"fatal: ", "error: ", "remote: ", ""};
 
+	output += strspn(output, "\r\n");
+	if (strstr(output, of_ssh) > output)
+		return str_escape_n(output, strcspn(output, "\r\n"), 400);
 	for (size_t i = 0; i < ARRAY_SIZE(marks); i++) {
 		const char *best = NULL;
 		size_t best_len = 0;

@@ -49,6 +49,10 @@ unit_tests = \
 	tests/unit/test-mount \
 	tests/unit/test-cgroup \
 	tests/unit/test-checksum \
+	tests/unit/test-git \
+	tests/unit/test-header \
+	tests/unit/test-job \
+	tests/unit/test-retry \
 	tests/unit/test-sandbox \
 	tests/unit/test-source \
 	tests/unit/test-goduration \
