@@ -43,6 +43,9 @@
 
 #define KILL_WAIT (5 * USEC_PER_SEC)
 
+/* Where one fails the start fails, but what is almost there need not be fetched again next time. */
+#define GRACE_USEC (5 * USEC_PER_SEC)
+
 /* Of one helper; what is said more often is in its log. */
 #define WARNINGS_MAX 20
 
@@ -50,6 +53,7 @@ enum item_state {
 	ITEM_PENDING, /* nobody was asked yet, or somebody else has the lock */
 	ITEM_RUNNING,
 	ITEM_FINISHED,
+	ITEM_FAILED,
 };
 
 /* One artifact of the task. */
@@ -477,14 +481,6 @@ static void end_work(struct item *i, const struct th_err *failure)
 
 /* ---- all of them ----------------------------------------------------------------------------- */
 
-/* "artifact 'NAME' (URL): ..." */
-static int wrap(const struct item *i, int r, struct th_err *err)
-{
-	if (r < 0)
-		err_prefix(err, "artifact '%s' (%s)", i->artifact->name, i->artifact->shown);
-	return r;
-}
-
 /* A pending one: is it there, can it be begun? 0 or -errno with err. */
 static int try_begin(struct item *i, struct th_err *err)
 {
@@ -522,36 +518,50 @@ static size_t count(const struct batch *b, enum item_state state)
 	return n;
 }
 
+/* It will not come. */
+static int fail(struct item *i, int r, struct th_err *err)
+{
+	end_work(i, err);
+	i->state = ITEM_FAILED;
+	if (err)
+		err_prefix(err, "artifact '%s' (%s)", i->artifact->name, i->artifact->shown);
+	return r;
+}
+
 static int begin_some(struct batch *b, struct th_err *err)
 {
 	for (size_t k = 0; k < b->n && count(b, ITEM_RUNNING) < b->c->task->fetch.parallel; k++) {
 		struct item *i = &b->items[k];
 		int r = i->state == ITEM_PENDING ? try_begin(i, err) : 0;
 
-		if (r < 0) {
-			if (i->state == ITEM_RUNNING)
-				end_work(i, err);
-			return wrap(i, r, err);
-		}
+		if (r < 0)
+			return fail(i, r, err);
 	}
 	return 0;
 }
 
 static int end_some(struct batch *b, struct th_err *err)
 {
+	int result = 0;
+
 	for (size_t k = 0; k < b->n; k++) {
 		struct item *i = &b->items[k];
+		_cleanup_err_ struct th_err why = TH_ERR_INIT;
 		int r;
 
 		if (i->state != ITEM_RUNNING || !fetch_is_over(fetchwork_fetch(i->work)))
 			continue;
 		fetchview_clear(&b->view);
-		r = finish_work(i, err);
-		end_work(i, r < 0 ? err : NULL);
-		if (r < 0)
-			return wrap(i, r, err);
+		r = finish_work(i, &why);
+		if (r == 0) {
+			end_work(i, NULL);
+			continue;
+		}
+		(void)fail(i, r, &why);
+		if (result == 0)
+			result = err_set(err, why.status, -r, "%s", err_text(&why));
 	}
-	return 0;
+	return result;
 }
 
 static void draw(struct batch *b)
@@ -596,27 +606,42 @@ static usec_t next_deadline(const struct batch *b)
 	return b->view.on ? MIN(deadline, now + FETCHVIEW_USEC) : deadline;
 }
 
+/* One turn of the loop. 0; -EINTR: a stop request came; -errno with err. */
+static int wait_some(struct batch *b, usec_t deadline, struct th_err *err)
+{
+	int r = b->c->requests.stop ? 0 : loop_run(b->c->loop, MIN(deadline, next_deadline(b)));
+
+	if (r < 0)
+		return err_set(err, EXIT_INTERNAL, -r, "cannot wait: %s", strerror(-r));
+	return b->c->requests.stop ? -EINTR : 0;
+}
+
 static int run_batch(struct batch *b, struct th_err *err)
 {
-	while (count(b, ITEM_FINISHED) < b->n) {
-		int r = begin_some(b, err);
+	usec_t grace = USEC_INFINITY;
+	int result = 0;
 
-		if (r == 0 && count(b, ITEM_FINISHED) == b->n)
-			break;
-		if (r == 0 && !b->c->requests.stop)
-			r = loop_run(b->c->loop, next_deadline(b));
-		if (r < 0)
-			return err_is_set(err) ? r
-					       : err_set(err, EXIT_INTERNAL, -r, "cannot wait: %s",
-							 strerror(-r));
-		if (b->c->requests.stop)
-			return -EINTR;
-		r = end_some(b, err);
-		if (r < 0)
+	for (;;) {
+		/* The first failure is the one that is told. */
+		struct th_err *to = result < 0 ? NULL : err;
+		int r = result < 0 ? 0 : begin_some(b, err);
+
+		if (r == 0 && count(b, ITEM_RUNNING) + count(b, ITEM_PENDING) > 0)
+			r = wait_some(b, grace, to);
+		if (r == -EINTR && !err_is_set(err))
 			return r;
+		if (r == 0)
+			r = end_some(b, to);
+		if (r < 0 && result == 0) {
+			result = r;
+			grace = usec_add(clock_monotonic_usec(), GRACE_USEC);
+		}
+		if (count(b, ITEM_RUNNING) == 0 && (result < 0 || count(b, ITEM_PENDING) == 0))
+			return result;
+		if (b->c->requests.stop || clock_monotonic_usec() >= grace)
+			return result < 0 ? result : -EINTR;
 		draw(b);
 	}
-	return 0;
 }
 
 static int open_batch(struct batch *b, struct context *c, int local_fd, struct th_err *err)
@@ -686,7 +711,7 @@ static int look_at_all(struct batch *b, struct th_err *err)
 		int r = look_at(&b->items[k], err);
 
 		if (r < 0)
-			return wrap(&b->items[k], r, err);
+			return fail(&b->items[k], r, err);
 	}
 	return 0;
 }

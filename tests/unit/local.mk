@@ -22,6 +22,9 @@ unit_tests = \
 	tests/unit/test-proc \
 	tests/unit/test-proctree \
 	tests/unit/test-spawn \
+	tests/unit/test-artifact \
+	tests/unit/test-fetchevent \
+	tests/unit/test-publish \
 	tests/unit/test-point \
 	tests/unit/test-rotate \
 	tests/unit/test-logfile \
