@@ -42,7 +42,7 @@ char *fetchview_format_bytes(uint64_t bytes, char *buf, size_t size)
 		(void)snprintf(buf, size, "%" PRIu64 "%c", bytes / scale, units[unit]);
 	else
 		(void)snprintf(buf, size, "%" PRIu64 ".%" PRIu64 "%c", bytes / scale,
-			bytes % scale / (scale / 10 + 1), units[unit]);
+			bytes % scale * 10 / scale, units[unit]);
 	return buf;
 }
 

@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "tests/unit/tap.h"
 
+#include <errno.h>
 #include <string.h>
 
 static void test_destinations(void)

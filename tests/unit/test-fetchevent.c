@@ -8,6 +8,7 @@
 
 #include "tests/unit/tap.h"
 
+#include <errno.h>
 #include <string.h>
 
 #define DIGEST "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
