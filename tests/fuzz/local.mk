@@ -6,6 +6,7 @@ fuzz_targets = \
 	tests/fuzz/fuzz-cgroup \
 	tests/fuzz/fuzz-ini \
 	tests/fuzz/fuzz-rotate \
+	tests/fuzz/fuzz-request \
 	tests/fuzz/fuzz-hookresult \
 	tests/fuzz/fuzz-source \
 	tests/fuzz/fuzz-jsonpath

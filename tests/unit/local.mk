@@ -7,6 +7,7 @@ unit_tests = \
 	tests/unit/test-log \
 	tests/unit/test-trust \
 	tests/unit/test-str \
+	tests/unit/test-syslog \
 	tests/unit/test-suggest \
 	tests/unit/test-parse \
 	tests/unit/test-words \
@@ -42,6 +43,7 @@ unit_tests = \
 	tests/unit/test-task \
 	tests/unit/test-state \
 	tests/unit/test-record \
+	tests/unit/test-request \
 	tests/unit/test-layout \
 	tests/unit/test-cglimit \
 	tests/unit/test-cgstat \
