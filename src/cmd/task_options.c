@@ -155,20 +155,41 @@ const struct cmd_option cleanup_hook_option_table[] = {
 
 /* ---- files ---- */
 
+static int by_bytes(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+int task_options_list_files(const char *dir, struct strv *ret)
+{
+	struct dirent *e;
+	DIR *d = opendir(dir);
+
+	if (!d)
+		return errno == ENOENT ? 0 : -errno;
+	while ((e = readdir(d))) {
+		_cleanup_free_ char *name = NULL;
+
+		if (!str_ends_with(e->d_name, ".ini"))
+			continue;
+		name = xstrndup(e->d_name, strlen(e->d_name) - strlen(".ini"));
+		if (name_check(name, "task ID", NULL) == 0)
+			strv_take(ret, TAKE_PTR(name));
+	}
+	closedir(d);
+	if (ret->n)
+		qsort(ret->v, ret->n, sizeof(*ret->v), by_bytes);
+	return 0;
+}
+
 /* The nearest name among the .ini files of a directory, for a message. The caller frees it. */
 static char *nearest_file(const char *dir, const char *name)
 {
 	_cleanup_strv_ struct strv names = STRV_INIT;
 	const char *best;
-	struct dirent *e;
-	DIR *d = opendir(dir);
 
-	if (!d)
+	if (task_options_list_files(dir, &names) < 0)
 		return NULL;
-	while ((e = readdir(d)))
-		if (str_ends_with(e->d_name, ".ini"))
-			strv_take(&names, xstrndup(e->d_name, strlen(e->d_name) - strlen(".ini")));
-	closedir(d);
 	best = suggest_nearest(name, (const char *const *)names.v, names.n);
 	return best ? xstrdup(best) : NULL;
 }
@@ -296,6 +317,31 @@ int task_options_load(struct cmd_context *ctx, struct task_options *o, char *con
 		.environ = environ,
 	};
 	return task_resolve(o->conf, &args, &ctx->layout, ret, err);
+}
+
+int task_options_load_as(struct cmd_context *ctx, const struct task_options *o, const char *file,
+	char *const *command, const char *id, const char *env, struct task **ret,
+	struct th_err *err)
+{
+	/* Borrows what the command line has made, and makes the rest anew. */
+	struct task_options one = *o;
+	int r;
+
+	one.file = file;
+	one.id = id ? id : o->id;
+	one.env = (struct strv)STRV_INIT;
+	strv_copy(&one.env, &o->env);
+	if (env)
+		strv_add(&one.env, env);
+	one.conf = NULL;
+	one.found_file = one.default_id = one.default_group = NULL;
+	r = task_options_load(ctx, &one, command, ret, err);
+	strv_done(&one.env);
+	conf_free(one.conf);
+	free(one.found_file);
+	free(one.default_id);
+	free(one.default_group);
+	return r;
 }
 
 void task_options_done(struct task_options *o)

@@ -46,6 +46,16 @@ int task_options_read(struct cmd_context *ctx, struct task_options *o, struct th
 int task_options_load(struct cmd_context *ctx, struct task_options *o, char *const *command,
 	struct task **ret, struct th_err *err);
 
+/* The same for one of several tasks that are started with the same options: from `file`, with `id`
+ * instead of -i and one more "NAME=VALUE" for its environment (each NULL: none). */
+int task_options_load_as(struct cmd_context *ctx, const struct task_options *o, const char *file,
+	char *const *command, const char *id, const char *env, struct task **ret,
+	struct th_err *err);
+
+/* The names of the task files of a directory, without ".ini", sorted; those that no task could have
+ * are left out. 0 (also where there is no such directory) or -errno. */
+int task_options_list_files(const char *dir, struct strv *ret);
+
 void task_options_done(struct task_options *o);
 
 #endif
