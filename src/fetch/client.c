@@ -8,6 +8,7 @@
 #include "fetch/event.h"
 #include "fetch/header.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <openssl/evp.h>
 #include <stdarg.h>
@@ -37,6 +38,7 @@ struct client {
 	bool begun, wanted;
 	uint64_t unwanted;
 	size_t header_bytes;
+	char *length; /* Content-Length as it came: libcurl takes the last of several */
 	usec_t last_byte_usec;
 };
 
@@ -133,6 +135,7 @@ void client_free(struct client **p)
 	free(c->netrc_path);
 	free(c->known_hosts_path);
 	free(c->key_path);
+	free(c->length);
 	free(c);
 	*p = NULL;
 }
@@ -210,6 +213,7 @@ static size_t on_header(char *line, size_t size, size_t n, void *arg)
 {
 	struct client *c = arg;
 	struct client_reply *reply = c->reply;
+	_cleanup_free_ char *length = NULL;
 	_cleanup_free_ char *ranges = NULL;
 	_cleanup_free_ char *disposition = NULL;
 	_cleanup_free_ char *retry_after = NULL;
@@ -225,6 +229,7 @@ static size_t on_header(char *line, size_t size, size_t n, void *arg)
 	if (len > 5 && strncasecmp(line, "HTTP/", 5) == 0) {
 		/* another follows after 100 and its kin, and after what a proxy said */
 		client_reply_done(reply);
+		str_replace(&c->length, NULL);
 		reply->length = HEADER_UNKNOWN;
 		return len;
 	}
@@ -233,6 +238,13 @@ static size_t on_header(char *line, size_t size, size_t n, void *arg)
 	keep(&reply->date, line, len, "Date");
 	keep(&reply->content_range, line, len, "Content-Range");
 	keep(&reply->location, line, len, "Location");
+	length = header_value(line, len, "Content-Length");
+	if (length && c->length && strcmp(length, c->length) != 0) {
+		reply->aborted = -EBADMSG;
+		return 0;
+	}
+	if (length)
+		str_replace(&c->length, length);
 	ranges = header_value(line, len, "Accept-Ranges");
 	if (ranges)
 		reply->accepts_ranges = strcasecmp(ranges, "bytes") == 0;
@@ -349,8 +361,10 @@ static bool set_headers(struct client *c, const struct client_request *request)
 		else
 			good = add_header(c, "%s", line);
 	}
-	/* what is asked for is the thing itself, of which there is a checksum */
-	good = good && add_header(c, "Accept-Encoding: identity");
+	/* what is asked for is the thing itself, of which there is a checksum; S3 knows no other,
+	 * and libcurl would sign what a proxy may change */
+	if (c->source->kind != SOURCE_S3)
+		good = good && add_header(c, "Accept-Encoding: identity");
 	if (request->if_none_match)
 		good = good && add_header(c, "If-None-Match: %s", request->if_none_match);
 	else if (request->if_modified_since)
@@ -569,6 +583,7 @@ void client_get(struct client *c, const struct client_request *request,
 	c->begun = c->wanted = false;
 	c->unwanted = 0;
 	c->header_bytes = 0;
+	str_replace(&c->length, NULL);
 	c->last_byte_usec = clock_monotonic_usec();
 	if (!set_up(c, request) || curl_multi_add_handle(c->multi, c->easy) != CURLM_OK) {
 		reply->code = CURLE_FAILED_INIT;
@@ -588,6 +603,9 @@ void client_get(struct client *c, const struct client_request *request,
 	if (!*reply->text)
 		(void)snprintf(
 			reply->text, sizeof(reply->text), "%s", curl_easy_strerror(reply->code));
+	/* libcurl begins a sentence, we go on with one; "SSL" and the like stay */
+	if (!isupper((unsigned char)reply->text[1]))
+		reply->text[0] = (char)tolower((unsigned char)reply->text[0]);
 }
 
 int client_wait(struct client *c, usec_t usec, const struct client_hooks *hooks)

@@ -33,7 +33,8 @@ struct client_request {
 struct client_reply {
 	CURLcode code;
 	int aborted; /* 0, or what a hook returned; -ETIMEDOUT: the deadline; -ETIME: the stall
-		      * time-out; -EPIPE: the parent has gone */
+		      * time-out; -EPIPE: the parent has gone; -EBADMSG: two lengths that
+		      * differ (RFC 9112, 6.3) */
 	char text[CURL_ERROR_SIZE]; /* what libcurl says of `code` */
 	long status;		    /* of HTTP, else 0 */
 	uint64_t length;	    /* of the body; HEADER_UNKNOWN */

@@ -24,6 +24,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* Where it is looked for unless the parent, who has no user's PATH either, names other places. */
 #define GIT_PATH     "/usr/local/bin:/usr/bin:/bin"
 #define OUTPUT_MAX   ((size_t)16 << 10)
 #define POLL_MSEC    150
@@ -36,6 +37,7 @@
 
 struct git {
 	const struct git_spec *spec;
+	const char *path;
 	char *program; /* git(1) */
 	char *home;    /* absolute, of GIT_HOME_NAME */
 	int home_fd;
@@ -339,7 +341,7 @@ static int watch(struct git *g, int pidfd, int output_fd)
 
 static void git_environment(const struct git *g, struct strv *env)
 {
-	env_set(env, "PATH", GIT_PATH);
+	env_set(env, "PATH", g->path);
 	env_set(env, "HOME", g->home);
 	env_set(env, "LC_ALL", "C");
 	env_set(env, "GIT_TERMINAL_PROMPT", "0");
@@ -546,7 +548,7 @@ static int read_commit(struct git *g, char **ret)
 static int run(struct git *g, struct git_result *ret)
 {
 	_cleanup_free_ char *url = remote_url(g->spec->source);
-	int r = spawn_find_program("git", GIT_PATH, NULL, &g->program);
+	int r = spawn_find_program("git", g->path, NULL, &g->program);
 
 	if (r < 0)
 		return err_set(g->err, EXIT_UNAVAILABLE, -r,
@@ -576,7 +578,11 @@ static int run(struct git *g, struct git_result *ret)
 
 int git_fetch(const struct git_spec *spec, struct git_result *ret, struct th_err *err)
 {
-	struct git g = {.spec = spec, .home_fd = -1, .err = err};
+	const char *path = getenv("PATH");
+	struct git g = {.spec = spec,
+		.path = str_is_empty(path) ? GIT_PATH : path,
+		.home_fd = -1,
+		.err = err};
 	int r;
 
 	*ret = (struct git_result){.dirfd = -1};

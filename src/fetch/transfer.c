@@ -325,6 +325,9 @@ static int fail_aborted(struct stream *s, int aborted)
 			clock_format_span(
 				s->spec->job->limits.stall_timeout_usec, span, sizeof(span)),
 			s->position);
+	case -EBADMSG:
+		return fail(s, EXIT_UNAVAILABLE, false,
+			"the server's answer has two headers 'Content-Length' that differ");
 	case -EIO:
 		return fail(s, EXIT_INTERNAL, false, "libcurl cannot wait for the network");
 	default:

@@ -106,8 +106,13 @@ over_http()
 
 @test "without git(1): an error that says so" {
 	over_http
-	mkdir "$root/nogit"
-	run -69 --separate-stderr env PATH="$root/nogit" "$TASKHOOK_PROGRAM" --root "$root" --config "$root/conf" fetch "git::$http/repo.git" "$work/x"
-	[[ $stderr == *git* ]]
-	[ "$(grep -c '' <<<"$stderr")" -eq 1 ]
+	# taskhook gives its helper a fixed PATH, so another parent is needed
+	local parent=$TASKHOOK_HELPERS_DIR/fetch-parent helper=$TASKHOOK_BUILDDIR/taskhook-fetch
+	mkdir "$root/nogit" "$work/staging"
+	printf '{"format":1,"source":"git::%s/repo.git","mode":"any","limits":{"max_size":1000000,"max_unpacked":1000000,"max_files":100,"max_depth":10,"max_redirects":3,"timeout_usec":60000000,"stall_timeout_usec":30000000}}\n' \
+		"$http" >"$root/job"
+	run -69 --separate-stderr env PATH="$root/nogit" "$parent" "$helper" "$work/staging" <"$root/job"
+	[ "$(jq -r 'select(.event == "failed") | .status' <<<"$output")" -eq 69 ]
+	[[ $(jq -r .text <<<"$output") == *"git is not installed"* ]]
+	[ -z "$(ls -A "$work/staging")" ]
 }

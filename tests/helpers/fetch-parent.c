@@ -5,12 +5,13 @@
  *	fetch-parent PROGRAM DIR [FILE...] <JOB
  *
  * JOB is the line of JSON; DIR becomes the working directory, where `tree` is made; each FILE is
- * opened and goes along, the first as number 0. Exits as PROGRAM does, 128 + N after signal N, 2
- * where nothing could be started.
+ * opened and goes along, the first as number 0. Of the environment only PATH goes along. Exits as
+ *PROGRAM does, 128 + N after signal N, 2 where nothing could be started.
  */
 
 #include "config.h"
 
+#include "base/alloc.h"
 #include "base/fd.h"
 #include "base/str.h"
 #include "os/spawn.h"
@@ -79,7 +80,9 @@ int main(int argc, char **argv)
 {
 	_cleanup_strbuf_ struct strbuf job = STRBUF_INIT;
 	char *const child_argv[] = {argv[1], NULL};
-	char *const child_env[] = {NULL};
+	const char *path = getenv("PATH");
+	_cleanup_free_ char *child_path = xasprintf("PATH=%s", path ? path : "");
+	char *const child_env[] = {child_path, NULL};
 	struct spawn_spec spec = SPAWN_SPEC_INIT;
 	struct spawn_result child;
 	int pair[2], fds[FDS_MAX], status;
