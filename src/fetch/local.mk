@@ -34,5 +34,7 @@ th_fetch_SOURCES = \
 	src/fetch/unpack_feed.c \
 	src/fetch/unpack_feed.h \
 	src/fetch/unpack_limits.h \
+	src/fetch/unpack_reason.c \
+	src/fetch/unpack_reason.h \
 	src/fetch/unpack_tree.c \
 	src/fetch/unpack_tree.h

@@ -11,6 +11,7 @@
 #include "fetch/detect.h"
 #include "fetch/unpack_decode.h"
 #include "fetch/unpack_feed.h"
+#include "fetch/unpack_reason.h"
 #include "fetch/unpack_tree.h"
 
 #include <archive.h>
@@ -359,7 +360,7 @@ static la_ssize_t give_content(struct archive *a, void *arg, const void **ret)
 
 static int archive_failed(struct unpack *u, struct archive *a, struct th_err *err)
 {
-	const char *why = archive_error_string(a);
+	_cleanup_free_ char *why = unpack_reason(a);
 
 	if (u->content->error)
 		return content_failed(u, err);
@@ -372,7 +373,7 @@ static int archive_failed(struct unpack *u, struct archive *a, struct th_err *er
 			"the %s archive takes more memory than there is",
 			detect_type_name(u->type));
 	return err_set(err, EXIT_DATAERR, EBADMSG, "the %s archive is damaged or cut short: %s",
-		detect_type_name(u->type), why ? why : "no reason is known");
+		detect_type_name(u->type), why);
 }
 
 static int member_failed(

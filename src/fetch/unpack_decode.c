@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/macro.h"
 #include "fetch/ring.h"
+#include "fetch/unpack_reason.h"
 
 #include <archive.h>
 #include <archive_entry.h>
@@ -186,7 +187,7 @@ static int support_filter(struct archive *a, enum detect_filter filter)
 
 static int archive_failed(struct unpack_decoder *d, struct archive *a)
 {
-	const char *why = archive_error_string(a);
+	_cleanup_free_ char *why = unpack_reason(a);
 
 	if (d->feed->error)
 		return d->feed->error;
@@ -194,7 +195,7 @@ static int archive_failed(struct unpack_decoder *d, struct archive *a)
 		return err_set(&d->err, EXIT_DATAERR, ENOMEM,
 			"the %s data takes more memory than there is", filter_name(d));
 	return err_set(&d->err, EXIT_DATAERR, EBADMSG, "the %s data is damaged or cut short: %s",
-		filter_name(d), why ? why : "no reason is known");
+		filter_name(d), why);
 }
 
 static int decode_blocks(struct unpack_decoder *d, struct archive *a)

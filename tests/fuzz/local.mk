@@ -9,4 +9,5 @@ fuzz_targets = \
 	tests/fuzz/fuzz-request \
 	tests/fuzz/fuzz-hookresult \
 	tests/fuzz/fuzz-source \
+	tests/fuzz/fuzz-unpack \
 	tests/fuzz/fuzz-jsonpath

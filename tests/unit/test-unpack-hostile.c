@@ -242,7 +242,7 @@ static void test_zip(void)
 	is_uint(accepted, 0, "no part of a zip is taken for the whole");
 
 	strbuf_reset(&b);
-	strbuf_add(&b, "PK\7\10PK\3\4 and so on", 20);
+	strbuf_adds(&b, "PK\7\10PK\3\4 and so on");
 	unpack_bytes(&u, &b);
 	refused_with(&u, EXIT_DATAERR, "split into several files", "a split zip");
 }
