@@ -31,14 +31,14 @@
 
 /* 0 and the state of the group in this boot; -ENOENT where it has none (an unreadable or old one
  * counts as none). */
-static int read_state(struct context *c, json_t **ret)
+static int read_state(int run_group_fd, json_t **ret)
 {
 	_cleanup_free_ char *text = NULL;
 	const char *boot;
 	json_t *j;
 	size_t n;
 
-	if (file_read_at(c->run_group_fd, STATE_NAME, FILEIO_REGULAR | FILEIO_NOFOLLOW, STATE_MAX,
+	if (file_read_at(run_group_fd, STATE_NAME, FILEIO_REGULAR | FILEIO_NOFOLLOW, STATE_MAX,
 		    &text, &n) < 0)
 		return -ENOENT;
 	j = json_loadb(text, n, 0, NULL);
@@ -183,7 +183,7 @@ static int decide(struct context *c, const char *waited_for, struct th_err *err)
 	json_t *state = NULL;
 	int r = 1;
 
-	if (read_state(c, &state) < 0)
+	if (read_state(c->run_group_fd, &state) < 0)
 		return 1;
 	if (state_is(state, "deployed"))
 		r = take_limits(c, state, err);
@@ -226,7 +226,7 @@ int deploy_group_once(
 	int r;
 
 	*ret_waited = false;
-	if (read_state(c, &state) == 0) {
+	if (read_state(c->run_group_fd, &state) == 0) {
 		bool deployed =
 			state_is(state, "deployed") &&
 			faccessat(c->group_fd, "shared/local", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
@@ -240,7 +240,7 @@ int deploy_group_once(
 		if (!*ret_waited)
 			tell_wait(c);
 		*ret_waited = true;
-		if (read_state(c, &state) == 0) {
+		if (read_state(c->run_group_fd, &state) == 0) {
 			if (state_is(state, "deploying"))
 				str_replace(&waited_for, text_of(state, "attempt"));
 			json_decref(state);
@@ -272,7 +272,7 @@ int deploy_group_once(
 		*ret_waited = true;
 		if (r == 0)
 			r = run_deploy(c, attempt, ret, err);
-		if (r == 0 && read_state(c, &state) == 0) {
+		if (r == 0 && read_state(c->run_group_fd, &state) == 0) {
 			r = take_limits(c, state, err);
 			json_decref(state);
 		}
@@ -325,7 +325,7 @@ void deploy_end_killed(struct context *c, pid_t pid, uint64_t start_ticks)
 	_cleanup_lock_ int lock = -1;
 	json_t *state = NULL;
 
-	if (read_state(c, &state) < 0)
+	if (read_state(c->run_group_fd, &state) < 0)
 		return;
 	if (!state_is(state, "deploying") || strcmp(attempt, text_of(state, "attempt")) != 0)
 		goto out;
@@ -336,7 +336,8 @@ void deploy_end_killed(struct context *c, pid_t pid, uint64_t start_ticks)
 	state = NULL;
 	/* Who took over before we had the lock has written his own attempt and ended these hooks.
 	 */
-	if (read_state(c, &state) == 0 && strcmp(attempt, text_of(state, "attempt")) == 0) {
+	if (read_state(c->run_group_fd, &state) == 0 &&
+		strcmp(attempt, text_of(state, "attempt")) == 0) {
 		(void)cgtree_hooks_kill(&c->cg, c->task->group, NULL, NULL,
 			usec_add(clock_monotonic_usec(), KILL_WAIT));
 		(void)unlinkat(c->run_group_fd, STATE_NAME, 0);
@@ -344,4 +345,38 @@ void deploy_end_killed(struct context *c, pid_t pid, uint64_t start_ticks)
 	(void)unlinkat(c->run_group_fd, LOCK_NAME, 0);
 out:
 	json_decref(state);
+}
+
+/* Of a group that comes or goes right now, or whose change was cut off. */
+static bool is_changing(int run_group_fd)
+{
+	json_t *state = NULL;
+	bool changing;
+
+	if (read_state(run_group_fd, &state) < 0)
+		return false;
+	changing = state_is(state, "deploying") || state_is(state, "leaving");
+	json_decref(state);
+	return changing;
+}
+
+bool deploy_is_abandoned(int run_group_fd)
+{
+	pid_t pid;
+
+	return is_changing(run_group_fd) && lockfile_holder(run_group_fd, LOCK_NAME, &pid) == 0;
+}
+
+void deploy_end_abandoned(struct context *c)
+{
+	_cleanup_close_ int lock = lockfile_try(c->run_group_fd, LOCK_NAME);
+
+	if (lock < 0)
+		return;
+	if (is_changing(c->run_group_fd)) {
+		(void)cgtree_hooks_kill(&c->cg, c->task->group, NULL, NULL,
+			usec_add(clock_monotonic_usec(), KILL_WAIT));
+		(void)unlinkat(c->run_group_fd, STATE_NAME, 0);
+	}
+	(void)unlinkat(c->run_group_fd, LOCK_NAME, 0);
 }

@@ -15,6 +15,8 @@
 
 #include "run/context.h"
 
+#include <stdbool.h>
+
 /*
  * Makes sure that the group is deployed: does it, waits for who does it, or finds that it is. 0;
  * -EINTR: a signal or a stop request came; else -errno with err: the pre-deploy hooks failed (*ret
@@ -36,6 +38,11 @@ void deploy_cancel_leaving(struct context *c, const char *before);
 /* The supervisor `pid` was killed: if it was deploying the group, and nobody has taken over, the
  * hooks that it was at are ended; nothing of a group that is not deployed may live on. */
 void deploy_end_killed(struct context *c, pid_t pid, uint64_t start_ticks);
+/* True where who deployed or removed the group of RUN/GROUP was killed, and nobody has taken over.
+ */
+bool deploy_is_abandoned(int run_group_fd);
+/* Ends the hooks that he was at, and makes it a group that is not deployed. */
+void deploy_end_abandoned(struct context *c);
 /* The group is gone: its state and its lock's file go too. The lock is still held. */
 void deploy_end_leaving(struct context *c);
 

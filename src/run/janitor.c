@@ -553,6 +553,8 @@ static void end_group(struct context *c, const struct janitor_options *o, const 
 	const char *group = c->task->group;
 	_cleanup_free_ char *living = NULL;
 
+	/* Its hooks stand in it. */
+	(void)context_open_group_dir(c, NULL);
 	open_group_log(c);
 	c->run_fd = path_mkdir_open(c->run_group_fd, HOOKS_DIR, 0711, NULL);
 	c->run_path = layout_run_task(l, group, HOOKS_DIR);
@@ -647,6 +649,42 @@ static int clean_group(const struct layout *l, const struct janitor_options *o, 
 
 /* ---- what nobody asks for any more ---- */
 
+/* A group whose deployment or removal was cut off: nothing of its hooks lives on, and its cgroup
+ * goes where no task is in it. */
+static int end_abandoned_change(const struct layout *l, const struct janitor_options *o,
+	const char *group, struct th_err *err)
+{
+	struct task_args args = {.group = group, .environ = environ};
+	usec_t deadline = usec_add(clock_monotonic_usec(), KILL_WAIT);
+	_cleanup_free_ char *run = layout_run_group(l, group);
+	_cleanup_close_ int fd = open(run, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_task_ struct task *task = NULL;
+	int lock = -1, r;
+	struct context c;
+
+	if (fd < 0 || !deploy_is_abandoned(fd))
+		return 0;
+	if (o->dry_run) {
+		(void)printf("end what was cut off in the group %s\n", group);
+		return 0;
+	}
+	r = task_resolve_group(o->conf, &args, &task, err);
+	if (r < 0)
+		return r;
+	r = open_group_context(&c, l, o, task, err);
+	if (r == 0) {
+		deploy_end_abandoned(&c);
+		(void)rmtree_at(c.run_group_fd, HOOKS_DIR, NULL, NULL, NULL);
+		r = lock = context_lock_group(&c, err);
+	}
+	if (r >= 0) {
+		r = cgtree_remove_task(&c.cg, group, NULL, deadline, err);
+		(void)context_unlock_group_last(&c, lock);
+	}
+	context_done(&c);
+	return r;
+}
+
 /* Of processes that were killed while they replaced a file. */
 static void remove_stale_temps(const struct layout *l, const char *group)
 {
@@ -719,10 +757,15 @@ int janitor_run(const struct layout *l, const struct janitor_options *o, struct 
 			strerror(-r));
 	for (size_t g = 0; g < groups.n; g++) {
 		_cleanup_strv_ struct strv ids = STRV_INIT;
+		_cleanup_err_ struct th_err cut = TH_ERR_INIT;
 
 		if (!o->dry_run) {
 			remove_stale_temps(l, groups.v[g]);
 			artifacts_remove_left(l, groups.v[g]);
+		}
+		if (end_abandoned_change(l, o, groups.v[g], &cut) < 0) {
+			log_error("%s: %s", groups.v[g], err_text(&cut));
+			ret->failures++;
 		}
 		(void)janitor_tasks(l, groups.v[g], &ids);
 		for (size_t i = 0; i < ids.n; i++) {

@@ -222,3 +222,30 @@ own_parent()
 	run -0 th cleanup
 	[ "$(cat "$root/said")" = $'post-exit lost\npost-stop' ]
 }
+
+@test "what hooks of a killed clean-up of a group left is ended by the next clean-up" {
+	own_parent
+	hook pre-cleanup/10-slow "setsid sleep 3973 & echo up >'$root/said'; sleep 60"
+	run -0 th run -g "$group" -i t -- true
+	"$TASKHOOK_PROGRAM" --root "$root" --config "$root/conf" cleanup "$group" >/dev/null 2>&1 3>&- &
+	pids+=("$!")
+	wait_for test -s "$root/said"
+	kill -KILL "$!"
+	wait "$!" || true
+	marked_runs 3973
+	run -0 th cleanup
+	marked_gone 3973
+	[ ! -e "$parent/$group" ]
+	[ -e "$state/records/$group/t.json" ]
+	[ -z "$(ls "$runtime/$group")" ]
+}
+
+@test "hooks of a clean-up have a directory to run in, whatever is left of the group" {
+	hook pre-cleanup/10-say "pwd >'$root/said'"
+	run -0 th run -g "$group" -i t -- true
+	rm -r "${state:?}/tasks/$group"
+	run -0 th cleanup "$group"
+	[ "$(cat "$root/said")" = "$state/tasks/$group" ]
+	[ ! -e "$state/tasks/$group" ]
+	[ ! -e "$runtime/$group" ]
+}
