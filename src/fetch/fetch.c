@@ -546,13 +546,13 @@ static int settle_kind(struct fetch *f, struct th_err *err)
 static int enter_sandbox(const struct fetch *f, struct th_err *err)
 {
 	const struct job *job = f->job;
-	int r = sandbox_enter(
-		&(struct sandbox){.landlock = job->landlock,
-			.staging_fd = f->staging_fd,
-			.source_fd = f->tree_fd,
-			.runs_programs = f->source.kind == SOURCE_GIT,
-			.max_file_size = MAX(job->limits.max_size, job->limits.max_unpacked)},
-		err);
+	uint64_t most = MAX(job->limits.max_size, job->limits.max_unpacked);
+	const struct sandbox sandbox = {.landlock = job->landlock,
+		.staging_fd = f->staging_fd,
+		.source_fd = f->tree_fd,
+		.runs_programs = f->source.kind == SOURCE_GIT,
+		.max_file_size = most};
+	int r = sandbox_enter(&sandbox, err);
 
 	if (r <= 0)
 		return r;

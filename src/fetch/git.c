@@ -13,6 +13,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <openssl/evp.h>
 #include <poll.h>
 #include <signal.h>
@@ -154,8 +155,7 @@ static char *make_config(const struct git *g)
 	strbuf_adds(&b, "[credential]\n\thelper = store\n[advice]\n\tdetachedHead = false\n"
 			"[init]\n\tdefaultBranch = main\n[gc]\n\tauto = 0\n[http]\n");
 	put(&b, "lowSpeedLimit", "1");
-	put(&b, "lowSpeedTime", "%llu",
-		(unsigned long long)(job->limits.stall_timeout_usec / USEC_PER_SEC + 1));
+	put(&b, "lowSpeedTime", "%" PRIu64, job->limits.stall_timeout_usec / USEC_PER_SEC + 1);
 	if (job->insecure)
 		put(&b, "sslVerify", "false");
 	if (g->has_ca)

@@ -134,11 +134,12 @@ static int set_limit(int resource, rlim_t value)
 {
 	struct rlimit limit;
 
-	if (getrlimit(resource, &limit) < 0)
+	/* prlimit(2) itself: glibc's has an enum of its own for the resource, musl's an int */
+	if (syscall(SYS_prlimit64, 0, resource, NULL, &limit) < 0)
 		return -errno;
 	limit.rlim_cur = MIN(limit.rlim_max, value);
 	limit.rlim_max = limit.rlim_cur;
-	return setrlimit(resource, &limit) < 0 ? -errno : 0;
+	return syscall(SYS_prlimit64, 0, resource, &limit, NULL) < 0 ? -errno : 0;
 }
 
 static int set_limits(const struct sandbox *sandbox)

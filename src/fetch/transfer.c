@@ -567,9 +567,9 @@ int transfer_run(const struct transfer_spec *spec, struct transfer_result *ret, 
 		(void)err_set(err, s.failure.err.status, -r, "%s", s.failure.err.text);
 	*ret = (struct transfer_result){.size = s.position,
 		.unchanged = s.unchanged,
-		.etag = TAKE_PTR(s.etag),
-		.last_modified = TAKE_PTR(s.last_modified),
-		.filename = TAKE_PTR(s.filename),
+		.etag = s.etag,
+		.last_modified = s.last_modified,
+		.filename = s.filename,
 		.retryable = s.failure.retryable};
 	err_clear(&s.failure.err);
 	digest_free(&s.comparison);
