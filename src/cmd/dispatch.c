@@ -11,6 +11,7 @@
 #include "cmd/cmd_cleanup.h"
 #include "cmd/cmd_config.h"
 #include "cmd/cmd_fetch.h"
+#include "cmd/cmd_exec.h"
 #include "cmd/cmd_hooks.h"
 #include "cmd/cmd_list.h"
 #include "cmd/cmd_logs.h"
@@ -46,6 +47,7 @@ static const struct cmd *const cmd_table[] = {
 	&cmd_stop,
 	&cmd_signal,
 	&cmd_wait,
+	&cmd_exec,
 	&cmd_cleanup,
 	&cmd_list,
 	&cmd_status,

@@ -9,6 +9,8 @@ th_cmd_SOURCES = \
 	src/cmd/cmd_config.h \
 	src/cmd/cmd_fetch.c \
 	src/cmd/cmd_fetch.h \
+	src/cmd/cmd_exec.c \
+	src/cmd/cmd_exec.h \
 	src/cmd/cmd_hooks.c \
 	src/cmd/cmd_hooks.h \
 	src/cmd/cmd_list.c \

@@ -192,7 +192,7 @@ static void on_process_end(void *arg, uint32_t events)
 	}
 }
 
-static int explain_failure(struct context *c, enum spawn_step step, int r, const char *path,
+int launch_explain(const struct context *c, enum spawn_step step, int r, const char *path,
 	const char *cwd, struct th_err *err)
 {
 	_cleanup_free_ char *why = NULL;
@@ -225,10 +225,9 @@ static int explain_failure(struct context *c, enum spawn_step step, int r, const
 		spawn_step_name(step), strerror(-r));
 }
 
-static int find_program(
-	struct context *c, const struct strv *env, const char *cwd, char **ret, struct th_err *err)
+int launch_find_program(
+	const char *name, const struct strv *env, const char *cwd, char **ret, struct th_err *err)
 {
-	const char *name = c->task->command.v[0];
 	int r = spawn_find_program(name, env_get(env, "PATH"), cwd, ret);
 
 	if (r == -EACCES)
@@ -253,6 +252,25 @@ static int watch_exit(struct context *c, struct th_err *err)
 	return 0;
 }
 
+void launch_set_rights(const struct context *c, struct spawn_spec *spec)
+{
+	const struct task *t = c->task;
+
+	spec->set_user = c->switch_user;
+	spec->uid = c->cred.uid;
+	spec->gid = c->cred.gid;
+	spec->groups = c->cred.groups;
+	spec->n_groups = c->cred.n_groups;
+	spec->set_umask = true;
+	spec->umask = t->has_umask ? t->umask : 022;
+	spec->set_nice = t->has_nice;
+	spec->nice = t->nice;
+	spec->set_oom_score_adj = t->has_oom_score_adj;
+	spec->oom_score_adj = t->oom_score_adj;
+	spec->rlimits = t->rlimits;
+	spec->n_rlimits = t->n_rlimits;
+}
+
 int launch_task(struct context *c, struct th_err *err)
 {
 	const struct task *t = c->task;
@@ -268,7 +286,7 @@ int launch_task(struct context *c, struct th_err *err)
 	int r, in;
 
 	launch_environment(c, &env);
-	r = find_program(c, &env, cwd, &path, err);
+	r = launch_find_program(t->command.v[0], &env, cwd, &path, err);
 	if (r < 0)
 		return r;
 	r = open_stdin(c, &own, &in, err);
@@ -281,6 +299,7 @@ int launch_task(struct context *c, struct th_err *err)
 	if (r < 0)
 		return r;
 
+	launch_set_rights(c, &spec);
 	spec.path = path;
 	spec.argv = t->command.v;
 	spec.envp = env.v;
@@ -288,19 +307,6 @@ int launch_task(struct context *c, struct th_err *err)
 	spec.fds[1] = out;
 	spec.fds[2] = errors;
 	spec.cwd = cwd;
-	spec.set_user = c->switch_user;
-	spec.uid = c->cred.uid;
-	spec.gid = c->cred.gid;
-	spec.groups = c->cred.groups;
-	spec.n_groups = c->cred.n_groups;
-	spec.set_umask = true;
-	spec.umask = t->has_umask ? t->umask : 022;
-	spec.set_nice = t->has_nice;
-	spec.nice = t->nice;
-	spec.set_oom_score_adj = t->has_oom_score_adj;
-	spec.oom_score_adj = t->oom_score_adj;
-	spec.rlimits = t->rlimits;
-	spec.n_rlimits = t->n_rlimits;
 	spec.die_with_parent = t->end_with_supervisor;
 
 	/* With a cgroup nobody will ask for the start time of what ends with us: whatever is left
@@ -313,7 +319,7 @@ int launch_task(struct context *c, struct th_err *err)
 	if (r < 0) {
 		live_begin(c->live)->main_pid = 0;
 		live_end(c->live);
-		return explain_failure(c, step, r, path, cwd, err);
+		return launch_explain(c, step, r, path, cwd, err);
 	}
 	c->launched = true;
 	c->launched_at = clock_monotonic_usec();

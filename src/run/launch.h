@@ -16,6 +16,18 @@ int launch_resolve_user(struct context *c, struct th_err *err);
  */
 int launch_task(struct context *c, struct th_err *err);
 
+/* What a process of the task may do, for launch_task() and `exec`: user, groups, umask, limits.
+ * What it points to belongs to the context. */
+void launch_set_rights(const struct context *c, struct spawn_spec *spec);
+
+/* The program that `name` stands for in the task: spawn_find_program(), with a message
+ * (EXIT_CANNOT_EXEC, EXIT_NOT_FOUND). */
+int launch_find_program(
+	const char *name, const struct strv *env, const char *cwd, char **ret, struct th_err *err);
+/* Why did the start of such a process fail? Sets err and returns it. */
+int launch_explain(const struct context *c, enum spawn_step step, int r, const char *path,
+	const char *cwd, struct th_err *err);
+
 /* Fills the environment of the task's process (empty before). */
 void launch_environment(const struct context *c, struct strv *ret);
 

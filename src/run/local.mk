@@ -28,6 +28,8 @@ th_run_SOURCES = \
 	src/run/fetchview.h \
 	src/run/fetchwork.c \
 	src/run/fetchwork.h \
+	src/run/exec.c \
+	src/run/exec.h \
 	src/run/hookacct.c \
 	src/run/hookacct.h \
 	src/run/hookdir.c \

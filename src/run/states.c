@@ -141,10 +141,21 @@ static void on_max_run_time(void *arg)
 		requests_stop(c, 0, STOP_MAX_RUN_TIME);
 }
 
+/* For whoever asks while the task runs: `exec`, and a supervisor that replaces this one. Most tasks
+ * are handed nothing, and a start writes no file that nobody needs. */
+static void record_handed_on(struct context *c)
+{
+	_cleanup_err_ struct th_err why = TH_ERR_INIT;
+
+	if (c->hooks.state && write_record(c, &why) < 0)
+		context_warn(c, "%s, continuing", err_text(&why));
+}
+
 static enum task_event do_launching(struct context *c)
 {
 	struct th_err why = TH_ERR_INIT;
 
+	record_handed_on(c);
 	if (launch_task(c, &why) < 0) {
 		for (size_t i = 0; i < 2; i++)
 			c->pumps[i] = logpump_free(c->pumps[i]);

@@ -40,6 +40,11 @@ examples()
 	[ "$count" -ge 5 ]
 }
 
+@test "every example of taskhook-exec(1)" {
+	examples taskhook-exec.1
+	[ "$count" -ge 3 ]
+}
+
 @test "every example of taskhook-start(1)" {
 	examples taskhook-start.1
 	[ "$count" -ge 3 ]

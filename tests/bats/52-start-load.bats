@@ -60,7 +60,7 @@ names() { seq -f "$group/t%02g" 1 "$1" | sort; }
 	}
 	hook pre-start/10-say "echo + >>'$root/said.'\$TASK_ID"
 	hook post-stop/10-say "echo - >>'$root/said.'\$TASK_ID"
-	for i in 1 2 3 4 5; do for id in a b c d e; do echo $id; done; done | at_once churn
+	for _ in 1 2 3 4 5; do for id in a b c d e; do echo $id; done; done | at_once churn
 	for id in a b c d e; do
 		# never two at a time: up and down in turns
 		[ "$(uniq -c "$root/said.$id" | awk '$1 != 1')" = "" ]
