@@ -57,6 +57,7 @@ unit_tests = \
 	tests/unit/test-git \
 	tests/unit/test-header \
 	tests/unit/test-job \
+	tests/unit/test-pack \
 	tests/unit/test-retry \
 	tests/unit/test-sandbox \
 	tests/unit/test-source \
