@@ -6,6 +6,7 @@
 #include "base/fd.h"
 #include "base/fileio.h"
 #include "base/log.h"
+#include "base/parse.h"
 #include "base/path.h"
 #include "model/artifact.h"
 #include "model/jsonio.h"
@@ -18,6 +19,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -29,8 +31,7 @@
 #define SECTION "artifact fetch"
 
 /* Of a working directory: "._fetch.PID-TICKS." and what fetchwork adds. */
-#define PREFIX	    "._fetch."
-#define LEFT_FORMAT PREFIX "%d-%" SCNu64 "."
+#define PREFIX "._fetch."
 
 #define HEADERS_MAX ((size_t)256 * 1024)
 
@@ -244,6 +245,27 @@ static int resolve_destination(struct job *j, const char *given, struct th_err *
 	return 0;
 }
 
+/* The prefix of a working directory whose process has ended; NULL for anything else. The caller
+ * frees it. */
+static char *dead_prefix(const char *entry)
+{
+	_cleanup_free_ char *copy = xstrdup(entry);
+	uint64_t pid, ticks;
+	char *dash, *dot;
+
+	if (!str_starts_with(entry, PREFIX))
+		return NULL;
+	dash = strchr(copy + strlen(PREFIX), '-');
+	dot = dash ? strchr(dash, '.') : NULL;
+	if (!dot)
+		return NULL;
+	*dash = *dot = '\0';
+	if (parse_uint(copy + strlen(PREFIX), 1, INT_MAX, &pid) < 0 ||
+		parse_uint(dash + 1, 0, UINT64_MAX, &ticks) < 0 || proc_is_alive((pid_t)pid, ticks))
+		return NULL;
+	return xstrndup(entry, (size_t)(dot + 1 - copy));
+}
+
 /* Of a command like this one that was killed here. */
 static void remove_left(int fd)
 {
@@ -254,12 +276,10 @@ static void remove_left(int fd)
 	if (fd < 0 || fd_opendir(fd, &d) < 0)
 		return;
 	while ((e = readdir(d))) {
-		uint64_t ticks;
-		pid_t pid;
+		_cleanup_free_ char *prefix = dead_prefix(e->d_name);
 
-		if (sscanf(e->d_name, LEFT_FORMAT, &pid, &ticks) == 2 && pid > 0 &&
-			!proc_is_alive(pid, ticks))
-			strv_addf(&dead, PREFIX "%d-%" PRIu64 ".", pid, ticks);
+		if (prefix)
+			strv_take(&dead, TAKE_PTR(prefix));
 	}
 	closedir(d);
 	for (size_t i = 0; i < dead.n; i++)

@@ -43,6 +43,9 @@
 
 #define KILL_WAIT (5 * USEC_PER_SEC)
 
+/* [fetch] parallel goes no higher. */
+#define PARALLEL_MAX 64
+
 /* Where one fails the start fails, but what is almost there need not be fetched again next time. */
 #define GRACE_USEC (5 * USEC_PER_SEC)
 
@@ -566,15 +569,14 @@ static int end_some(struct batch *b, struct th_err *err)
 
 static void draw(struct batch *b)
 {
-	const struct fetch_progress **progress;
+	const struct fetch_progress *progress[PARALLEL_MAX];
 	const char *name = NULL;
 	_cleanup_free_ char *label = NULL;
 	size_t n = 0;
 
 	if (!b->view.on)
 		return;
-	progress = xcalloc(b->n, sizeof(*progress));
-	for (size_t k = 0; k < b->n; k++) {
+	for (size_t k = 0; k < b->n && n < PARALLEL_MAX; k++) {
 		if (b->items[k].state != ITEM_RUNNING)
 			continue;
 		progress[n++] = fetch_progress(fetchwork_fetch(b->items[k].work));
@@ -582,7 +584,6 @@ static void draw(struct batch *b)
 	}
 	label = n == 1 ? xstrdup(name) : xasprintf("%zu artifacts", n);
 	fetchview_draw(&b->view, label, progress, n);
-	free(progress);
 }
 
 static usec_t next_deadline(const struct batch *b)

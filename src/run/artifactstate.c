@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/fd.h"
 #include "base/fileio.h"
+#include "base/parse.h"
 #include "base/path.h"
 #include "base/str.h"
 #include "model/jsonio.h"
@@ -129,6 +130,21 @@ struct line {
 	const char *path; /* into the text */
 };
 
+/* "KIND SIZE MTIME /PATH", taken apart in place. */
+static int split_line(char *text, struct line *ret)
+{
+	char *save = NULL, *kind = strtok_r(text, " ", &save);
+	const char *size = strtok_r(NULL, " ", &save), *mtime = strtok_r(NULL, " ", &save);
+
+	if (!kind || !size || !mtime || !save || *save != '/' ||
+		parse_uint(size, 0, UINT64_MAX, &ret->size) < 0 ||
+		parse_int(mtime, INT64_MIN, INT64_MAX, &ret->mtime_nsec) < 0)
+		return -EBADMSG;
+	ret->kind = *kind;
+	ret->path = save;
+	return 0;
+}
+
 /* Calls fn for each line until it returns something other than 0. That, 0, or -errno; a missing
  * list is -ENOENT. */
 static int each_line(
@@ -143,14 +159,9 @@ static int each_line(
 	if (!f)
 		return -errno;
 	while (r == 0 && getdelim(&text, &size, '\0', f) > 0) {
-		struct line line = {.kind = 0};
-		int at = 0;
+		struct line line;
 
-		if (sscanf(text, "%c %" SCNu64 " %" SCNd64 " %n", &line.kind, &line.size,
-			    &line.mtime_nsec, &at) < 3 ||
-			!at)
-			r = -EBADMSG;
-		line.path = text + at;
+		r = split_line(text, &line);
 		if (r == 0)
 			r = fn(arg, &line);
 	}

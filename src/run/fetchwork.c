@@ -289,8 +289,9 @@ static int check_result(struct fetchwork *w, struct th_err *err)
 int fetchwork_collect(struct fetchwork *w, struct th_err *err)
 {
 	const struct artifact *a = w->spec.artifact;
+	uint64_t max_bytes = MAX(a->max_unpacked, a->max_size);
 	struct publish_limits limits = {.max_files = a->max_files,
-		.max_bytes = MAX(a->max_unpacked, a->max_size),
+		.max_bytes = max_bytes,
 		.max_depth = w->spec.settings->max_depth};
 	int r = fetch_finish(w->fetch, &w->event, err);
 

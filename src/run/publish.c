@@ -22,9 +22,6 @@
 
 #define SHOWN_MAX 200
 
-/* A directory that may hold anything. */
-#define OPEN_DIR (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
-
 /* One more name of a file that has several. */
 struct hard_link {
 	ino_t ino; /* of the tree's file system */
@@ -43,6 +40,12 @@ struct scan {
 	uint64_t bytes;
 	struct th_err *err;
 };
+
+/* A directory, and not what a link leads to. As openat(2). */
+static int open_dir(int dirfd, const char *name)
+{
+	return openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
 
 /* ---- looking at it --------------------------------------------------------------------------- */
 
@@ -126,7 +129,7 @@ static int open_subdir(int dirfd, const char *name, mode_t mode)
 	if (geteuid() != 0 && (mode & S_IRWXU) != S_IRWXU &&
 		fchmodat(dirfd, name, (mode | S_IRWXU) & 07777, 0) < 0)
 		return -errno;
-	fd = openat(dirfd, name, OPEN_DIR);
+	fd = open_dir(dirfd, name);
 	return fd < 0 ? -errno : fd;
 }
 
@@ -277,8 +280,8 @@ int publish_scan(int staging_fd, const struct publish_limits *limits, struct pub
 
 static int set_owner_of(int dirfd, const char *path, mode_t mode, uid_t uid, gid_t gid)
 {
-	_cleanup_close_ int fd = path_open_beneath(
-		dirfd, path, S_ISDIR(mode) ? OPEN_DIR : O_PATH | O_NOFOLLOW | O_CLOEXEC, 0);
+	_cleanup_close_ int fd = path_open_beneath(dirfd, path,
+		S_ISDIR(mode) ? O_RDONLY | O_DIRECTORY | O_NOFOLLOW : O_PATH | O_NOFOLLOW, 0);
 
 	if (fd < 0)
 		return fd;
@@ -299,7 +302,7 @@ int publish_set_owner(const struct publish_tree *tree, uid_t uid, gid_t gid, str
 		return cannot(err, "set the owner of", "", -r);
 	if (!tree->is_dir)
 		return 0;
-	root = openat(tree->staging_fd, PUBLISH_TREE, OPEN_DIR);
+	root = open_dir(tree->staging_fd, PUBLISH_TREE);
 	if (root < 0)
 		return cannot(err, "read the directory", "", errno);
 	for (size_t i = 0; i < tree->n; i++) {
@@ -424,8 +427,8 @@ static int merge_existing(struct publishing *p, int from, int to, const char *na
 		return refuse_kind(p, path, S_ISDIR(new));
 	if (!S_ISDIR(new))
 		return p->dry ? 0 : put_over(p, from, to, name, name, path);
-	from_sub = openat(from, name, OPEN_DIR);
-	to_sub = openat(to, name, OPEN_DIR);
+	from_sub = open_dir(from, name);
+	to_sub = open_dir(to, name);
 	if (from_sub < 0 || to_sub < 0)
 		return cannot_put(p, path, errno);
 	return merge_dir(p, from_sub, to_sub, path);
@@ -501,7 +504,7 @@ static int open_parent(int fd, const char *path, const char **ret_name)
 	_cleanup_free_ char *parent = slash ? xstrndup(path, (size_t)(slash - path)) : NULL;
 
 	*ret_name = slash ? slash + 1 : path;
-	return path_open_beneath(fd, parent ? parent : ".", OPEN_DIR, 0);
+	return path_open_beneath(fd, parent ? parent : ".", O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
 }
 
 static void undo(struct publishing *p, const struct deed *d)
@@ -589,7 +592,7 @@ static int open_dirs(struct publishing *p, size_t n)
 
 static int open_tree(struct publishing *p)
 {
-	p->from_fd = openat(p->tree->staging_fd, PUBLISH_TREE, OPEN_DIR);
+	p->from_fd = open_dir(p->tree->staging_fd, PUBLISH_TREE);
 	return p->from_fd < 0 ? cannot(p->err, "read the directory", "", errno) : 0;
 }
 
@@ -611,7 +614,7 @@ static int put_dir(struct publishing *p)
 			return 0;
 		if (r != -EEXIST)
 			return cannot_put(p, "", -r);
-		p->to_fd = openat(parent, name, OPEN_DIR);
+		p->to_fd = open_dir(parent, name);
 	} else {
 		p->to_fd = fcntl(p->where->base_fd, F_DUPFD_CLOEXEC, 3);
 	}
