@@ -117,7 +117,7 @@ nothing_left()
 	[[ $output == *gcs* ]]
 	task a '[artifact a]' "source = $http/file" 'chekcsum = x'
 	run -78 go a
-	[[ $output == *"a.ini:5"*checksum* ]]
+	[[ $output == *"a.ini:6"*checksum* ]]
 	task a '[artifact a/b]' "source = $http/file"
 	run -78 go a
 	[ ! -e "$requests" ] || [ ! -s "$requests" ]
@@ -129,7 +129,7 @@ nothing_left()
 	hook post-stop/10-no 'echo ended >>"$TASK_LOG_DIR/ended"'
 	task a '[artifact app]' "source = ${http/\/\////user:s3cret@}/nothing?token=s3cret"
 	run -69 --separate-stderr go a
-	[ "$(grep -c '' <<<"$stderr")" -eq 1 ]
+	one_line
 	[[ $stderr == "taskhook: $group/a: artifact 'app' ("*"127.0.0.1"*/nothing*"404"* ]]
 	no_secrets
 	[ ! -e "$state/tasks/$group/a/logs/began" ]
@@ -151,7 +151,7 @@ nothing_left()
 	task a '[artifact app]' "source = $http/a.tar"
 	run -65 --separate-stderr go a
 	[[ $stderr == "taskhook: $group/a: artifact 'app' ($http/a.tar): "* ]]
-	[ "$(grep -c '' <<<"$stderr")" -eq 1 ]
+	one_line
 	nothing_left
 	echo content >"$www/file"
 	task a '[artifact app]' "source = $http/file" "checksum = $(printf '%064d' 1)"
@@ -368,7 +368,7 @@ nothing_left()
 	echo content >"$www/file"
 	mkdir -p "$root$(place config)/groups/$group"
 	printf '[artifact app]\nsource = %s/file\n' "$http" >"$root$(place config)/groups/$group/group.ini"
-	run -0 th run -g "$group" -i a -- cat local/file
+	run -0 --separate-stderr th run -g "$group" -i a -- cat local/file
 	[ "$output" = content ]
 }
 

@@ -25,8 +25,9 @@ mkarchive() { "$TASKHOOK_HELPERS_DIR/mkarchive" "$@"; }
 # Lines of all that taskhook said.
 said() { printf '%s\n' "${stderr-}" "${output-}"; }
 
-# Lines that may stand beside the one that tells the failure: what is tried again, and where help is.
-beside="; attempt [0-9]+ of [0-9]+ in |^try 'taskhook "
+# Lines that may stand beside the one that tells the failure: what is tried again, where help is, where logs are.
+beside="; attempt [0-9]+ of [0-9]+ in |^try 'taskhook |: logs are in "
+one_line() { [ "$(grep -cvE "$beside" <<<"$stderr")" -eq 1 ]; }
 
 # fails STATUS WORDS [ARG...]: 'taskhook fetch ARG...' ends so, says one line that holds WORDS (both patterns
 # of bash), and leaves nothing.
@@ -40,7 +41,7 @@ fails()
 	# shellcheck disable=SC2053 # a pattern, and so are the words
 	[[ $status == $wanted ]]
 	[ -z "$output" ]
-	[ "$(grep -cvE "$beside" <<<"$stderr")" -eq 1 ]
+	one_line
 	[[ $stderr == taskhook:\ * ]]
 	# shellcheck disable=SC2053
 	[[ $stderr == *$words* ]]
