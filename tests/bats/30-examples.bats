@@ -33,17 +33,36 @@ held()
 
 # ---- hello ----------------------------------------------------------------------------------
 
+# The example with a port of the test's own, in $root.
+hello_setup()
+{
+	[ -x "$TASKHOOK_BUILDDIR/taskhook-fetch" ] || skip "taskhook-fetch was not built"
+	command -v perl >/dev/null || skip "perl is not installed"
+	unset http_proxy all_proxy HTTP_PROXY ALL_PROXY
+	cp -R "$examples/hello" "$examples/hello.ini" "$root/"
+	chmod -R go-w "$root"
+	local port=$((20000 + RANDOM % 9000))
+	sed -i "s/8731/$port/" "$root/hello.ini" "$root/hello/serve"
+}
+
+holds_nothing() { [ -z "$(held)" ]; }
+
 @test "hello.ini: hooks and task are heard, the logs are named, the host is clean" {
+	hello_setup
 	[ -z "$(held)" ]
-	run -0 --separate-stderr th -v run -g "$group" -f "$examples/hello.ini"
+	run -0 --separate-stderr th -v run -g "$group" -f "$root/hello.ini"
 	[ "$output" = "hello, world! I am run 1 of $group/hello." ]
 	logs=$state/tasks/$group/hello/logs
-	[[ $stderr == *"[pre-start/10-greet] $group/hello is about to start"* ]]
+	[[ $stderr == *"[pre-deploy/05-serve] serving http://127.0.0.1:"* ]]
+	[[ $stderr == *"artifact 'greeting': 6B"* ]]
+	[[ $stderr == *"[pre-start/10-greet] $group/hello is about to start, with greeting"* ]]
 	[[ $stderr == *"[post-stop/90-farewell] $group/hello has ended: success, exit status 0"* ]]
 	[[ $stderr == *" logs are in $logs"* ]]
 	[ "$(cat "$logs/stdout.log")" = "$output" ]
-	[ "$(grep -c '"verdict":"run"' "$logs/hooks.jsonl")" -eq 2 ]
-	[ -z "$(held)" ]
+	[ "$(grep -c '"verdict":"run"' "$logs/hooks.jsonl")" -eq 3 ]
+	[ "$(cat "$state/tasks/$group/shared/local/greeting")" = hello ]
+	# the server ends by itself when it has served
+	wait_for holds_nothing
 	assert_clean
 }
 
@@ -59,9 +78,10 @@ held()
 }
 
 @test "hello.ini: the second run is counted, and off a terminal hooks are silent" {
-	run -0 --separate-stderr th run -g "$group" -f "$examples/hello.ini"
-	[ -z "$stderr" ]
-	run -0 th run -g "$group" -f "$examples/hello.ini"
+	hello_setup
+	run -0 --separate-stderr th run -g "$group" -f "$root/hello.ini"
+	! grep -v "^taskhook: $group/hello: artifact .greeting.: 6B in " <<<"$stderr" || return 1
+	run -0 th run -g "$group" -f "$root/hello.ini"
 	[ "$output" = "hello, world! I am run 2 of $group/hello." ]
 }
 

@@ -283,20 +283,37 @@ nothing_left()
 	[ "$(record a '.artifacts[0].result')" = fetched ]
 }
 
-@test "after a reboot: the server is asked with ETag, and the checksum suffices" {
+# What is of one boot lies in the run directory, and what outlives it bears the boot's id.
+reboot()
+{
+	rm -rf "$runtime"
+	sed -i "s/$(cat /proc/sys/kernel/random/boot_id)/00000000-0000-0000-0000-000000000000/" \
+		"$state/tasks/$group/_artifacts/"*.json
+}
+
+@test "after a reboot: the server is asked with ETag, or the checksum suffices" {
 	nginx_setup
 	echo content >"$www/file"
 	task a '[artifact app]' "source = $http/file"
 	run -0 go a
-	# what is of one boot lies in the run directory and the notes bear its id
-	rm -rf "$runtime"
-	grep -rlsF "$(cat /proc/sys/kernel/random/boot_id)" "$state/tasks/$group/_artifacts" | while IFS= read -r file; do
-		sed -i "s/$(cat /proc/sys/kernel/random/boot_id)/00000000-0000-0000-0000-000000000000/" "$file"
-	done
+	reboot
 	run -0 go a
-	[ "$(asked '304 GET /file .*if-none-match="')" -eq 1 ]
+	[ "$(asked '^304 GET /file .*if-none-match="')" -eq 1 ]
 	[ "$(record a '.artifacts[0].result')" = unchanged ]
-	[ "$(cat "$shared/file")" = content ]
+	# another content is fetched, and nothing of the longer one stays
+	echo new >"$www/file"
+	reboot
+	run -0 go a
+	[ "$(cat "$shared/file")" = new ]
+	[ "$(record a '.artifacts[0].result')" = fetched ]
+	run -0 th cleanup --force "$group"
+	task b '[artifact app]' "source = $http/file" "checksum = $(sha256sum <"$www/file" | cut -d' ' -f1)"
+	run -0 go b
+	asked_before=$(asked 'GET /file')
+	reboot
+	run -0 go b
+	[ "$(asked 'GET /file')" -eq "$asked_before" ]
+	[ "$(record b '.artifacts[0].result')" = unchanged ]
 }
 
 @test "several artifacts side by side; those done are not fetched again when another fails" {

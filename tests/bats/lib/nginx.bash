@@ -111,7 +111,7 @@ nginx_conf()
 		error_log $nginx_dir/error notice;
 		events { worker_connections 512; }
 		http {
-			log_format all '\$status \$request_method \$request_uri host=\$host range=\$http_range if-none-match=\$http_if_none_match if-modified-since=\$http_if_modified_since if-range=\$http_if_range auth=\$http_authorization token=\$http_x_token agent=\$http_user_agent client=\$ssl_client_verify';
+			log_format all escape=none '\$status \$request_method \$request_uri host=\$host range=\$http_range if-none-match=\$http_if_none_match if-modified-since=\$http_if_modified_since if-range=\$http_if_range auth=\$http_authorization token=\$http_x_token agent=\$http_user_agent client=\$ssl_client_verify';
 			access_log $requests all;
 			client_body_temp_path $nginx_dir/tmp/body;
 			proxy_temp_path $nginx_dir/tmp/proxy;
