@@ -181,8 +181,8 @@ static size_t drop_doubles(struct value_pair *pairs, uint32_t *sorted, size_t n)
 	return kept;
 }
 
-int value_make_map(struct value_pool *pool, const struct value_pair *pairs, size_t n, bool any_key,
-	struct value *ret)
+static int make_map(struct value_pool *pool, const struct value_pair *pairs, size_t n, bool any_key,
+	bool grouped, struct value *ret)
 {
 	struct value_map *map = value_pool_alloc(pool, 1, sizeof(*map));
 	struct value_pair *copy = value_pool_alloc(pool, n, sizeof(*copy));
@@ -207,13 +207,26 @@ int value_make_map(struct value_pool *pool, const struct value_pair *pairs, size
 		depth = MAX(depth, (unsigned)copy[i].value.depth);
 	if (depth >= VALUE_DEPTH_MAX)
 		return -E2BIG;
-	*map = (struct value_map){.pairs = copy, .sorted = sorted, .any_key = any_key};
+	*map = (struct value_map){
+		.pairs = copy, .sorted = sorted, .any_key = any_key, .grouped = grouped};
 	*ret = (struct value){.type = VALUE_MAP,
 		.elem = VALUE_ANY,
 		.depth = (uint16_t)(depth + 1),
 		.count = (uint32_t)kept,
 		.u.map = map};
 	return 0;
+}
+
+int value_make_map(struct value_pool *pool, const struct value_pair *pairs, size_t n, bool any_key,
+	struct value *ret)
+{
+	return make_map(pool, pairs, n, any_key, false, ret);
+}
+
+int value_make_groups(
+	struct value_pool *pool, const struct value_pair *pairs, size_t n, struct value *ret)
+{
+	return make_map(pool, pairs, n, true, true, ret);
 }
 
 const struct value *value_map_get(const struct value *map, const struct value *key)
@@ -579,8 +592,6 @@ static void add_line(struct strbuf *b, unsigned indent, unsigned level)
 
 static void add_json(struct strbuf *b, const struct value *v, unsigned indent, unsigned level)
 {
-	char duration[GODURATION_TEXT_SIZE];
-
 	switch ((enum value_type)v->type) {
 	case VALUE_NIL:
 	case VALUE_ANY:
@@ -590,6 +601,7 @@ static void add_json(struct strbuf *b, const struct value *v, unsigned indent, u
 		strbuf_adds(b, v->u.boolean ? "true" : "false");
 		return;
 	case VALUE_INT:
+	case VALUE_DURATION:
 		strbuf_addf(b, "%" PRId64, v->u.integer);
 		return;
 	case VALUE_FLOAT:
@@ -605,10 +617,6 @@ static void add_json(struct strbuf *b, const struct value *v, unsigned indent, u
 		add_json_string(b, strbuf_str(&text), text.len);
 		return;
 	}
-	case VALUE_DURATION:
-		goduration_format(v->u.integer, duration);
-		add_json_string(b, duration, strlen(duration));
-		return;
 	case VALUE_ARRAY:
 		strbuf_addc(b, '[');
 		for (size_t i = 0; i < v->count; i++) {
@@ -780,6 +788,8 @@ bool value_equal(const struct value *a, const struct value *b)
 				return false;
 		return true;
 	}
+	if (value_is_nil(a) && value_is_nil(b))
+		return true;
 	return equal_deeply(a, b);
 }
 

@@ -59,6 +59,8 @@ struct value_map {
 	const struct value_pair *pairs; /* in the order of the document */
 	const uint32_t *sorted;		/* indices into pairs, by key */
 	bool any_key;			/* keys may be of any type */
+	bool grouped; /* of groupBy(): a key that is not there has an empty array, which is nil too
+		       */
 	bool fold_case; /* case of ASCII letters in keys means nothing: headers of a response */
 };
 
@@ -104,6 +106,15 @@ static inline struct value value_duration(int64_t nsec)
 {
 	return (struct value){.type = VALUE_DURATION, .u.integer = nsec};
 }
+/* An array without elements that is nil as well, as Go has it. */
+static inline struct value value_nil_array(void)
+{
+	return (struct value){.type = VALUE_ARRAY, .elem = VALUE_ANY};
+}
+static inline bool value_is_nil(const struct value *v)
+{
+	return v->type == VALUE_NIL || (v->type == VALUE_ARRAY && v->depth == 0);
+}
 /* Points at the bytes. */
 static inline struct value value_string_of(const char *text, size_t len)
 {
@@ -120,6 +131,10 @@ int value_make_array(struct value_pool *pool, const struct value *items, size_t 
 	enum value_type elem, struct value *ret);
 int value_make_map(struct value_pool *pool, const struct value_pair *pairs, size_t n, bool any_key,
 	struct value *ret);
+
+/* A map with `grouped` and keys of any type. */
+int value_make_groups(
+	struct value_pool *pool, const struct value_pair *pairs, size_t n, struct value *ret);
 
 /* The value of a key; NULL where the map has none. */
 const struct value *value_map_get(const struct value *map, const struct value *key);

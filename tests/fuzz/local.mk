@@ -10,4 +10,5 @@ fuzz_targets = \
 	tests/fuzz/fuzz-hookresult \
 	tests/fuzz/fuzz-source \
 	tests/fuzz/fuzz-unpack \
+	tests/fuzz/fuzz-expr \
 	tests/fuzz/fuzz-jsonpath

@@ -61,8 +61,10 @@ unit_tests = \
 	tests/unit/test-retry \
 	tests/unit/test-sandbox \
 	tests/unit/test-source \
+	tests/unit/test-expr \
 	tests/unit/test-goduration \
 	tests/unit/test-jsonpath \
+	tests/unit/test-regex \
 	tests/unit/test-value
 
 noinst_HEADERS = tests/unit/tempdir.h tests/unit/no-openat2.h tests/unit/cgtest.h tests/unit/helper.h tests/unit/refused.h tests/unit/archives.h
