@@ -344,6 +344,11 @@ static int fail_code(struct stream *s, const struct client_reply *reply)
 
 	switch ((int)reply->code) {
 	case CURLE_PEER_FAILED_VERIFICATION:
+		if (strcmp(s->spec->source->scheme, "sftp") == 0)
+			return fail(s, EXIT_UNAVAILABLE, false,
+				"the server's key is not in a file of known hosts, or another one "
+				"is "
+				"(ssh-keyscan(1) writes lines for it)");
 		hint = " (ca-file names the authority to trust)";
 		break;
 	case CURLE_PARTIAL_FILE:
