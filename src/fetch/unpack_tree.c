@@ -657,8 +657,8 @@ static int reopen_linked(struct unpack_tree *t, struct th_err *err)
 int unpack_tree_open_file(
 	struct unpack_tree *t, const char *path, uint64_t size, bool again, struct th_err *err)
 {
-	uint32_t dir;
-	const char *name;
+	uint32_t dir = 0;
+	const char *name = NULL;
 	int r;
 
 	if (again) {
