@@ -25,7 +25,7 @@ static ssize_t read_source(struct unpack_feed *f, const void **ret)
 ssize_t unpack_feed_peek(struct unpack_feed *f, const void **ret)
 {
 	while (f->n_begin < sizeof(f->begin)) {
-		const void *data;
+		const void *data = NULL;
 		ssize_t n = read_source(f, &data);
 		size_t part;
 
