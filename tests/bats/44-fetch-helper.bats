@@ -378,3 +378,20 @@ source='source = https://user:s3cret@host.invalid/app.tgz?token=s3cret'
 	[ ! -e "$state/tasks/$group" ]
 	[ ! -e "$runtime/$group" ]
 }
+
+@test "neither config show, a dry run nor an error repeats a password" {
+	task a '[artifact app]' "$source" 'header-Authorization = Bearer s3cret'
+	run -0 th config show "$root/a.ini"
+	[[ $output == *"artifact app.source"*"https://***@host.invalid/app.tgz?token=***"* ]]
+	[[ $output == *"artifact app.header-Authorization ***"* ]]
+	[[ $output != *s3cret* ]]
+	run -0 go a --dry-run
+	[[ $output == *"fetch the artifact 'app' to "*"at most 30m"* ]]
+	[[ $output != *s3cret* ]]
+	task b '[artifact app]' 'source = gcs::https://user:s3cret@host.invalid/x'
+	run go b
+	[ "$status" -eq 78 ]
+	[[ $output == *"$root/b.ini:5: source = "* ]]
+	[[ $output != *s3cret* ]]
+	[ ! -e "$state/tasks/$group" ]
+}
