@@ -68,9 +68,10 @@ static void pending_free(struct pending *p)
 {
 	struct pending **at = &p->starter->pending;
 
-	while (*at != p)
+	while (*at && *at != p)
 		at = &(*at)->next;
-	*at = p->next;
+	if (*at)
+		*at = p->next;
 	p->starter->n_pending--;
 	loop_remove_fd(p->starter->loop, &p->watch);
 	fd_close(p->channel);
@@ -185,8 +186,11 @@ int background_start_all(const struct layout *layout, const struct supervisor_op
 	/* A child begins with what is in stdio's buffers. */
 	(void)fflush(stdout);
 	r = start_all(&s, starts, n, err);
-	while (s.pending)
-		pending_free(s.pending);
+	for (struct pending *p = s.pending, *next; p; p = next) {
+		next = p->next;
+		s.pending = next;
+		pending_free(p);
+	}
 	loop_free(s.loop);
 	*ret_signal = s.signal;
 	return r < 0 ? r : s.signal ? -EINTR : 0;

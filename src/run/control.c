@@ -288,9 +288,9 @@ struct control *control_close(struct control *c, int stop_status, int wait_statu
 		serve_queue(c);
 	loop_remove_fd(c->loop, &c->watch);
 	fd = TAKE_FD(c->fd);
-	while (c->clients) {
-		struct control_client *k = c->clients;
-
+	for (struct control_client *k = c->clients, *next; k; k = next) {
+		next = k->next;
+		c->clients = next;
 		if (stop_status < 0 || !k->asked)
 			client_free(k);
 		else
