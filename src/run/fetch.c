@@ -59,11 +59,15 @@ int fetch_find_helper(const char *program, char **ret, struct th_err *err)
 	const char *given = getenv("TASKHOOK_LIBEXECDIR");
 	_cleanup_free_ char *dir = path_dirname(program);
 	_cleanup_free_ char *beside = path_join(dir, HELPER_NAME), *path = NULL;
+	/* an installation that was moved, or that make install DESTDIR= made to run from there */
+	_cleanup_free_ char *moved = path_join(dir, "../libexec/taskhook/" HELPER_NAME);
 
 	if (!str_is_empty(given))
 		path = path_join(given, HELPER_NAME);
 	else if (access(beside, X_OK) == 0)
 		path = TAKE_PTR(beside);
+	else if (access(moved, X_OK) == 0)
+		path = TAKE_PTR(moved);
 	else
 		path = path_join(TH_LIBEXECDIR, HELPER_NAME);
 	if (access(path, F_OK) < 0)

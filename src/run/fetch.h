@@ -49,8 +49,9 @@ struct fetch;
 
 /*
  * The helper's path: in the directory that TASKHOOK_LIBEXECDIR names, else beside the running
- * `program` where that is not installed, else in the libexec directory. The caller frees *ret.
- * -ENOENT with err (EXIT_UNAVAILABLE): it is not there, with the package that holds it.
+ * `program` where that is not installed, else in ../libexec/taskhook from there, else in the
+ * libexec directory of the build. The caller frees *ret. -ENOENT with err (EXIT_UNAVAILABLE): it is
+ * not there, with the package that holds it.
  */
 int fetch_find_helper(const char *program, char **ret, struct th_err *err);
 
