@@ -280,7 +280,9 @@ static int check_result(struct fetchwork *w, struct th_err *err)
 		return err_set(err, EXIT_DATAERR, EISDIR,
 			"it is a directory, and mode = file wants a file (mode = any takes both)");
 	if (!w->tree.is_dir && !w->name && !w->event.filename)
-		return err_set(err, EXIT_INTERNAL, EPROTO, "the helper gave no name for the file");
+		return err_set(err, EXIT_CONFIG, EINVAL,
+			"neither the source nor the server gives a name for the file (set "
+			"filename)");
 	if (!w->name && !w->tree.is_dir)
 		w->name = xstrdup(w->event.filename);
 	return 0;

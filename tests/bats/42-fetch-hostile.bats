@@ -309,8 +309,10 @@ untouched()
 	# a URL without a name
 	mkdir "$www/d"
 	echo index >"$www/d/index.html"
-	run th fetch "$http/d/" "$dest"
-	untouched
+	fails 78 filename "$http/d/" "$dest"
+	run -0 th fetch --filename=index "$http/d/" "$dest"
+	[ "$(cat "$dest/index")" = index ]
+	rm -r "$dest"
 	run th fetch "$http/d/..%2f..%2fx" "$dest"
 	[ "$status" -ne 0 ]
 	untouched || [ "$status" -eq 69 ]
