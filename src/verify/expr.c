@@ -34,5 +34,8 @@ int expr_eval_bool(
 
 char *expr_explain(const struct expr *expr, const struct expr_env *env, size_t max)
 {
+	/* What did not pass may not be evaluated, also not in parts. */
+	if (expr_check(expr, env, NULL, NULL) < 0)
+		return expr_node_text(expr, expr->root, max);
 	return expr_reason(expr, env, max);
 }

@@ -48,7 +48,8 @@ int expr_eval_bool(
 /*
  * Which part of the condition decided, with the values in it, in one line for a message:
  * "result > 0.95 (result was 0.91)"; of "a and b" that is false the one that is false. At most
- * `max` bytes, control bytes escaped. Whether the condition held is not said. The caller frees it.
+ * `max` bytes, control bytes escaped. Whether the condition held is not said. Of one that
+ * cannot be evaluated it is the text. The caller frees it.
  */
 char *expr_explain(const struct expr *expr, const struct expr_env *env, size_t max);
 

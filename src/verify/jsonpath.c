@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define STEPS_MAX 20000000
+#define STEPS_MAX 5000000
 
 enum node_type {
 	NODE_TEXT,

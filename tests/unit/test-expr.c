@@ -584,6 +584,10 @@ static void test_explain(void)
 		{"[1,2]", "let n = len(result); n > 5", "n > 5 (n was 2)"},
 		{"null", "isNil(result)", "isNil(result) (result was nil)"},
 		{"true", "result", "result"},
+		/* What cannot be evaluated. */
+		{"1", "repeat() == result", "repeat() == result"},
+		{"1", "result == '1'", "result == '1'"},
+		{"{}", "result.a > 1", "result.a > 1"},
 		{"\"a\\nb\"", "result == 'c'", "result == 'c' (result was 'a\\nb')"},
 		{"\"x\"", "result in ['a', 'b']", "result in ['a', 'b'] (result was 'x')"},
 	};
