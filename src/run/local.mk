@@ -67,6 +67,8 @@ th_run_SOURCES = \
 	src/run/plan.h \
 	src/run/publish.c \
 	src/run/publish.h \
+	src/run/pumpstate.c \
+	src/run/pumpstate.h \
 	src/run/reentry.c \
 	src/run/reentry.h \
 	src/run/requests.c \

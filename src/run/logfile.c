@@ -39,6 +39,8 @@ struct logfile {
 	uint64_t unsaid;   /* of these, what no notice in the file tells yet */
 	bool warned_slot, warned_limit, warned_owner;
 	char *warning; /* said at the end of a write: the log's sink may write to this very file */
+	struct pumpstate *state; /* NULL: a kill may lose what is on its way */
+	const char *next;	 /* with `state`: the first byte that is not written */
 };
 
 /* ---- opening -------------------------------------------------------------------------------- */
@@ -113,6 +115,31 @@ int logfile_set_owner(struct logfile *f, uid_t uid, gid_t gid)
 	if ((uid == (uid_t)-1 || uid == st.st_uid) && (gid == (gid_t)-1 || gid == st.st_gid))
 		return 0;
 	return fchown(f->fd, uid, gid) < 0 ? -errno : 0;
+}
+
+void logfile_set_state(struct logfile *f, struct pumpstate *s, size_t *ret_at, size_t *ret_end)
+{
+	struct logplace place = {.none = true};
+	struct pumpstate_drops drops;
+	uint64_t size;
+	bool cut;
+
+	(void)logplace_of_fd(f->fd, &place);
+	pumpstate_recover(s, &place, ret_at, ret_end, &drops, &cut, &size);
+	if (cut) {
+		if (ftruncate(f->fd, (off_t)size) < 0) /* then it stays, half or whole */
+			pumpstate_end_notice(s, (size_t)(place.offset - size), &drops);
+		else
+			place.offset = size;
+		pumpstate_recover(s, &place, ret_at, ret_end, &drops, &cut, &size);
+		f->at.size = place.offset;
+		f->at.mid_line = !last_byte_is_newline(f->fd, (off_t)place.offset);
+	}
+	f->dropped = drops.total;
+	f->unsaid = drops.unsaid;
+	f->dropped_errno = drops.errnum;
+	f->state = s;
+	f->next = pumpstate_buffer(s) + *ret_end;
 }
 
 /* ---- rotation ------------------------------------------------------------------------------- */
@@ -238,12 +265,24 @@ static int shift_slots(struct logfile *f, enum slot *slots)
 	return 0;
 }
 
+static void note_next_file(struct logfile *f)
+{
+	struct logplace place = {.none = true};
+
+	if (!f->state)
+		return;
+	(void)logplace_of_fd(f->fd, &place);
+	pumpstate_next_begun(f->state, f->next, &place);
+}
+
 static int begin_next_file(struct logfile *f)
 {
 	_cleanup_free_ enum slot *slots = xcalloc(f->max_files, sizeof(*slots));
 	_cleanup_close_ int fd = -1;
 	int r;
 
+	if (f->state)
+		pumpstate_begin_next(f->state, f->next);
 	r = read_slots(f, slots);
 	if (r < 0)
 		return r;
@@ -267,16 +306,29 @@ static int begin_next_file(struct logfile *f)
 	fd_close(f->fd);
 	f->fd = TAKE_FD(fd);
 	f->at.size = 0;
+	note_next_file(f);
 	return 0;
 }
 
 /* ---- writing -------------------------------------------------------------------------------- */
 
-static void note_drop(struct logfile *f, uint64_t n, int errnum)
+static struct pumpstate_drops drops_of(const struct logfile *f)
+{
+	return (struct pumpstate_drops){
+		.total = f->dropped, .unsaid = f->unsaid, .errnum = f->dropped_errno};
+}
+
+static void note_drop(struct logfile *f, size_t n, int errnum)
 {
 	f->dropped += n;
 	f->unsaid += n;
 	f->dropped_errno = errnum;
+	if (f->state) {
+		struct pumpstate_drops drops = drops_of(f);
+
+		pumpstate_drop(f->state, f->next, n, &drops);
+		f->next += n;
+	}
 }
 
 /* The file is as large as the process may make one: from now on that is where to rotate. False
@@ -315,6 +367,15 @@ static ssize_t write_piece(struct logfile *f, const char *p, size_t n)
 	return errno == EFBIG && adopt_size_limit(f) ? 0 : -errno;
 }
 
+/* `n` bytes of a notice are in the file. */
+static void end_notice(struct logfile *f, size_t n)
+{
+	struct pumpstate_drops drops = drops_of(f);
+
+	if (f->state)
+		pumpstate_end_notice(f->state, n, &drops);
+}
+
 /* False while there is no room for it. */
 static bool write_notice(struct logfile *f)
 {
@@ -336,16 +397,20 @@ static bool write_notice(struct logfile *f)
 		}
 		n = (size_t)MIN((uint64_t)n, f->at.max_size - f->at.size);
 		before = f->at;
+		if (f->state)
+			pumpstate_begin_notice(f->state, f->next, before.size);
 		w = write_piece(f, text, n);
 		if (w == (ssize_t)n) {
 			f->unsaid = 0;
+			end_notice(f, n);
 			return true;
 		}
-		if (w == 0)
-			continue;
 		/* Half a notice would be wrong by the time that its rest fits. */
 		if (w > 0 && ftruncate(f->fd, (off_t)before.size) == 0)
 			f->at = before;
+		end_notice(f, (size_t)(f->at.size - before.size));
+		if (w == 0)
+			continue;
 		return false;
 	}
 	return false;
@@ -355,6 +420,7 @@ static size_t write_or_drop(struct logfile *f, const char *p, size_t n, bool flu
 {
 	size_t done = 0;
 
+	f->next = p;
 	if (f->unsaid && !write_notice(f)) {
 		note_drop(f, n, f->dropped_errno);
 		return n;
@@ -373,8 +439,10 @@ static size_t write_or_drop(struct logfile *f, const char *p, size_t n, bool flu
 			r = write_piece(f, p + done, k);
 			break;
 		}
-		if (r > 0)
+		if (r > 0) {
 			done += (size_t)r;
+			f->next += r;
+		}
 		if (r < 0) {
 			note_drop(f, n - done, (int)-r);
 			return n;

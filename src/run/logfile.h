@@ -22,6 +22,7 @@
  */
 
 #include "base/error.h"
+#include "run/pumpstate.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -44,6 +45,13 @@ int logfile_open(int dirfd, const char *name, uint64_t max_size, unsigned max_fi
 /* The owner of this file, if it differs, and of those that follow. (uid_t)-1 and (gid_t)-1 leave
  * that half alone, as in chown(2). 0 or -errno; a later failure is said once. */
 int logfile_set_owner(struct logfile *f, uid_t uid, gid_t gid);
+
+/*
+ * From now on all that is written comes from the buffer of `s` (run/pumpstate.h, not taken), where
+ * it is noted so that another process can go on after a kill. Goes on with what such a one has
+ * noted: *ret_at and *ret_end are what is still to be written.
+ */
+void logfile_set_state(struct logfile *f, struct pumpstate *s, size_t *ret_at, size_t *ret_end);
 
 /*
  * Writes, rotating where it must. Returns the number of bytes taken, written or dropped; the rest,

@@ -54,7 +54,8 @@ struct logpump {
 	struct loop_timer hold; /* the file's unfinished line has waited long enough */
 
 	/* buf[file_at..end) is for the file, buf[copy_at..end) for the copy. */
-	char *buf; /* NULL: not mapped */
+	char *buf;		 /* NULL: not mapped */
+	struct pumpstate *state; /* whose buffer it is; NULL: our own */
 	size_t file_at, copy_at, end;
 
 	size_t half_full; /* of the pipe: as much as that means that its writer may have to wait */
@@ -174,6 +175,11 @@ static bool copy_is_behind(const struct logpump *p)
 
 static void buffer_release(struct logpump *p)
 {
+	if (p->state) {
+		pumpstate_trim(p->state);
+		p->file_at = p->copy_at = p->end = 0;
+		return;
+	}
 	if (p->buf)
 		(void)munmap(p->buf, LOGPUMP_BUFFER);
 	p->buf = NULL;
@@ -194,8 +200,12 @@ static int buffer_make_room(struct logpump *p)
 			return -errno;
 		p->buf = m;
 	}
+	/* What cannot be moved is less than half, and so leaves room behind it. */
+	if (p->state && !pumpstate_shift(p->state, at, p->end))
+		return 0;
 	if (at > 0) {
-		memmove(p->buf, p->buf + at, p->end - at);
+		if (!p->state)
+			memmove(p->buf, p->buf + at, p->end - at);
 		p->file_at -= at;
 		p->copy_at -= at;
 		p->end -= at;
@@ -256,19 +266,38 @@ static void source_end(struct logpump *p)
 	file_write(p, true);
 }
 
-/* Reads once and hands on. The number of bytes, 0 at the end, -errno. */
-static ssize_t read_once(struct logpump *p)
+static ssize_t read_noted(struct logpump *p)
+{
+	ssize_t n = pumpstate_read(p->state, p->source_fd, p->file_at, p->end);
+
+	if (n != -ENOSPC)
+		return n;
+	/* The file system of the state is full: without what is held back there is room. */
+	file_write(p, true);
+	(void)buffer_make_room(p);
+	return pumpstate_read(p->state, p->source_fd, p->file_at, p->end);
+}
+
+static ssize_t read_plain(struct logpump *p)
 {
 	ssize_t n;
-	int r = buffer_make_room(p);
 
-	if (r < 0)
-		return r;
 	do
 		n = read(p->source_fd, p->buf + p->end, LOGPUMP_BUFFER - p->end);
 	while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n;
+}
+
+/* Reads once and hands on. The number of bytes, 0 at the end, -errno. */
+static ssize_t read_once(struct logpump *p)
+{
+	ssize_t n = buffer_make_room(p);
+
 	if (n < 0)
-		return -errno;
+		return n;
+	n = p->state ? read_noted(p) : read_plain(p);
+	if (n < 0)
+		return n;
 	p->end += (size_t)n;
 	copy_write(p);
 	file_write(p, false);
@@ -410,10 +439,27 @@ static void on_readable(void *arg, uint32_t events)
 
 /* ---- outside -------------------------------------------------------------------------------- */
 
+/* Goes on where the pump before us was. */
+static void take_state(struct logpump *p, struct pumpstate *state)
+{
+	p->state = state;
+	p->buf = pumpstate_buffer(state);
+	if (!p->file)
+		return;
+	logfile_set_state(p->file, state, &p->file_at, &p->end);
+	p->dropped_told = logfile_dropped(p->file);
+	p->copy_at = p->end;
+	if (p->file_at < p->end)
+		file_write(p, false);
+	loop_set_timer(p->loop, &p->idle, usec_add(clock_monotonic_usec(), LOGPUMP_IDLE_USEC),
+		on_idle, p);
+}
+
 int logpump_new(const struct logpump_spec *spec, struct logpump **ret, struct th_err *err)
 {
 	_cleanup_close_ int fd = spec->source_fd;
 	_cleanup_logfile_ struct logfile *file = spec->file;
+	_cleanup_pumpstate_ struct pumpstate *state = spec->state;
 	struct logpump *p;
 	int on = 1, r;
 
@@ -434,6 +480,8 @@ int logpump_new(const struct logpump_spec *spec, struct logpump **ret, struct th
 	p->half_full = PIPE_DEFAULT_SIZE / 2;
 	p->dropped = spec->dropped;
 	p->arg = spec->arg;
+	if (state)
+		take_state(p, TAKE_PTR(state));
 	*ret = p;
 	return 0;
 }
@@ -532,8 +580,10 @@ struct logpump *logpump_free(struct logpump *p)
 	copy_end(p);
 	loop_clear_timer(p->loop, &p->idle);
 	loop_clear_timer(p->loop, &p->hold);
-	buffer_release(p);
+	if (!p->state)
+		buffer_release(p);
 	logfile_close(p->file);
+	pumpstate_close(p->state);
 	free(p);
 	return NULL;
 }

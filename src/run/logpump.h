@@ -2,7 +2,7 @@
 #define TH_RUN_LOGPUMP_H
 
 /*
- * One stream of a task: read from a pipe (a FIFO once tasks can outlive their supervisor), written
+ * One stream of a task: read from a pipe, or from a FIFO that outlives the supervisor, written
  * to LOGDIR/BASE with rotation (run/logfile.h), and copied to our own stdout or stderr for `run`.
  * Never blocks the supervisor: the pipe is non-blocking; a copy whose reader is slow pauses the
  * reading of this stream (back-pressure as in any pipeline), never the loop.
@@ -16,6 +16,11 @@
  * LOGPUMP_IDLE_USEC, and the pipe is enlarged only when it was found half full, so that a task
  * that says little costs little.
  *
+ * With a `state` (run/pumpstate.h) another process can go on after this one was killed, without a
+ * byte lost or written twice. Its source is a FIFO, opened for reading and writing: it has no end
+ * then, as a reader that opens it after its last writer would not see one either. Who knows that
+ * no writer is left calls logpump_finish().
+ *
  * The process must ignore SIGPIPE.
  */
 
@@ -23,6 +28,7 @@
 #include "base/error.h"
 #include "os/loop.h"
 #include "run/logfile.h"
+#include "run/pumpstate.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -31,22 +37,23 @@
 #define LOGPUMP_HOLD_USEC   (250 * USEC_PER_MSEC)
 #define LOGPUMP_IDLE_USEC   (2 * USEC_PER_SEC)
 #define LOGPUMP_PIPE_SIZE   (1024 * 1024)
-#define LOGPUMP_BUFFER	    ((size_t)256 * 1024)
+#define LOGPUMP_BUFFER	    PUMPSTATE_BUFFER
 
 struct logpump;
 
 struct logpump_spec {
 	struct loop *loop;
-	int source_fd;	       /* taken; made non-blocking */
-	struct logfile *file;  /* taken; NULL: no file (`[logs] to = none`) */
-	int copy_fd;	       /* 1 or 2, or -1; not taken. Skipped where it is the null device */
-	const char *copy_name; /* "standard output", for the one message when it is gone */
+	int source_fd;		 /* taken; made non-blocking */
+	struct logfile *file;	 /* taken; NULL: no file (`[logs] to = none`) */
+	int copy_fd;		 /* 1 or 2, or -1; not taken. Skipped where it is the null device */
+	const char *copy_name;	 /* "standard output", for the one message when it is gone */
+	struct pumpstate *state; /* taken; NULL: a kill loses what was read and not written */
 	/* After a first drop of the file, and each 10 s in which more is dropped; may be NULL. */
 	void (*dropped)(void *arg, uint64_t total, int errnum);
 	void *arg;
 };
 
-/* 0, or -errno with err; source and file are taken also then. */
+/* 0, or -errno with err; source, file and state are taken also then. */
 int logpump_new(const struct logpump_spec *spec, struct logpump **ret, struct th_err *err);
 
 /* True once the source has ended and all is written. */
@@ -70,7 +77,8 @@ void logpump_finish(struct logpump *p, usec_t deadline);
 /* Bytes that the file did not take. */
 uint64_t logpump_dropped(const struct logpump *p);
 
-/* Where the buffer is, NULL while there is none: for tests, which look whether it is mapped. */
+/* Where the buffer is, NULL while there is none of our own: for tests, which look whether it is
+ * mapped. */
 const void *logpump_buffer(const struct logpump *p);
 
 /* NULL is fine; returns NULL. What was read is written to the file; the copy gets what it takes

@@ -30,6 +30,7 @@ unit_tests = \
 	tests/unit/test-rotate \
 	tests/unit/test-logfile \
 	tests/unit/test-logpump \
+	tests/unit/test-pumpstate \
 	tests/unit/test-hooklog \
 	tests/unit/test-name \
 	tests/unit/test-hook \
