@@ -417,15 +417,24 @@ static int has_other_child(int fd, const char *but)
 	return found;
 }
 
-/* Removes PARENT/_hooks and PARENT where taskhook made them and nobody uses them: rmdir decides. */
-static void remove_unused_parents(struct cgtree *t)
+/* Removes an empty folder of PARENT. False: something is in it. */
+static bool remove_folder(struct cgtree *t, const char *name)
 {
-	_cleanup_free_ char *path = xstrdup(t->parent);
+	return unlinkat(t->parent_fd, name, AT_REMOVEDIR) == 0 || errno == ENOENT;
+}
 
-	if (unlinkat(t->parent_fd, HOOKS_NAME, AT_REMOVEDIR) < 0 && errno != ENOENT)
+void cgtree_remove_unused(struct cgtree *t)
+{
+	_cleanup_free_ char *path = NULL;
+	bool hooks, supervisors;
+
+	if (!t->on)
 		return;
-	if (unlinkat(t->parent_fd, SUPERVISORS, AT_REMOVEDIR) < 0 && errno != ENOENT)
+	hooks = remove_folder(t, HOOKS_NAME);
+	supervisors = remove_folder(t, SUPERVISORS);
+	if (!hooks || !supervisors)
 		return;
+	path = xstrdup(t->parent);
 	while (*path) {
 		_cleanup_close_ int fd = open_ours(t, t->mount_fd, path);
 		char *slash;
@@ -475,7 +484,7 @@ int cgtree_remove_task(
 	}
 	if (!t->hooks_in_group)
 		t->hooks_fd = fd_close(t->hooks_fd);
-	remove_unused_parents(t);
+	cgtree_remove_unused(t);
 	return 0;
 }
 
@@ -483,7 +492,8 @@ int cgtree_enter_supervisors(struct cgtree *t)
 {
 	int r = t->on ? -ENOENT : 0;
 
-	/* Whoever is the last to leave removes it. */
+	/* Another may remove it while it is empty. The last supervisor cannot: it is in there
+	 * itself. */
 	for (int i = 0; i < RACE_TRIES && (r == -ENOENT || r == -ENODEV); i++) {
 		_cleanup_close_ int fd = -1;
 

@@ -4,15 +4,17 @@
 /*
  * taskhook's part of the cgroup tree (taskhook(1), FILES):
  *
- *	PARENT				nomad.slice/share.slice, our own delegated cgroup, or
- *[cgroup] parent PARENT/_hooks/GROUP:ID:N	hooks while the group has no cgroup PARENT/GROUP
- *marked; the group's limits; exists while it has a task PARENT/GROUP/_hooks/ID:N	hooks,
- *outside the task's limits PARENT/GROUP/ID			the task; its limits
+ *	PARENT: nomad.slice/share.slice, our own delegated cgroup, or [cgroup] parent
+ *	PARENT/_supervisors: those that outlive their callers
+ *	PARENT/_hooks/GROUP:ID:N: hooks while the group has no cgroup
+ *	PARENT/GROUP: marked; the group's limits; exists while it has a task
+ *	PARENT/GROUP/_hooks/ID:N: hooks, outside the task's limits
+ *	PARENT/GROUP/ID: the task; its limits
  *
  * The directory is the reference count: who removes a task's cgroup tries the group's, then the
- *parent's where taskhook made them; a rmdir of one that others use fails, and that is fine. Making
- *and removing a group's first or last member happens under the group's lock, which the caller holds
- *where it says so.
+ * parent's where taskhook made them; a rmdir of one that others use fails, and that is fine. Making
+ * and removing a group's first or last member happens under the group's lock, which the caller
+ * holds where it says so.
  */
 
 #include "base/error.h"
@@ -71,6 +73,10 @@ int cgtree_open_task(struct cgtree *t, const char *group, const char *id, struct
  * something lives there (the caller killed it before). `id` NULL: only the group's. */
 int cgtree_remove_task(
 	struct cgtree *t, const char *group, const char *id, usec_t deadline, struct th_err *err);
+
+/* Removes PARENT/_hooks, PARENT/_supervisors and PARENT where taskhook made them and nobody uses
+ * them: rmdir decides. cgtree_remove_task() does it too. */
+void cgtree_remove_unused(struct cgtree *t);
 
 /* Moves this process to PARENT/_supervisors, for a supervisor that is to outlive its caller. 0
  * (also where there are no cgroups), or -errno. Dear, as any move. */

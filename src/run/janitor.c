@@ -746,6 +746,18 @@ static bool group_is_idle(
 	return usec_sub(clock_realtime_usec(), changed) >= MAX(o->older_than, YOUNG_USEC);
 }
 
+/* What the last task in the background has left empty, as its supervisor was in there. */
+static void remove_unused_cgroups(const struct layout *l, const struct janitor_options *o)
+{
+	struct cgtree cg = CGTREE_INIT;
+
+	if (!o->dry_run &&
+		cgtree_open(&cg, CGROUP_MODE_AUTO, conf_string(o->conf, KEY_CGROUP_PARENT),
+			l->state_dir, false, NULL) == 0)
+		cgtree_remove_unused(&cg);
+	cgtree_done(&cg);
+}
+
 int janitor_run(const struct layout *l, const struct janitor_options *o, struct janitor_report *ret,
 	struct th_err *err)
 {
@@ -787,6 +799,7 @@ int janitor_run(const struct layout *l, const struct janitor_options *o, struct 
 		}
 	}
 	remove_old_group_logs(l, o, &groups);
+	remove_unused_cgroups(l, o);
 	return 0;
 }
 
@@ -819,8 +832,11 @@ int janitor_cleanup(const struct layout *l, const struct janitor_options *o, con
 		return err_set(err, EXIT_USAGE, ENOENT,
 			"there is no group '%s' ('taskhook list --all' names them)", group);
 	(void)janitor_tasks(l, group, &ids);
-	if (!id)
-		return clean_group(l, o, group, false, ret, err);
+	if (!id) {
+		r = clean_group(l, o, group, false, ret, err);
+		remove_unused_cgroups(l, o);
+		return r;
+	}
 	if (!strv_contains(&ids, id))
 		return err_set(err, EXIT_USAGE, ENOENT,
 			"there is no task '%s/%s' ('taskhook list --all' names them)", group, id);

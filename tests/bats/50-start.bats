@@ -111,6 +111,22 @@ teardown() { tasks_teardown; }
 	assert_clean
 }
 
+@test "cleanup removes the cgroup of supervisors when nobody is in it" {
+	needs_cgroups
+	mkdir "$cgroups/th-parent-$$-$BATS_TEST_NUMBER"
+	parent=$cgroups/th-parent-$$-$BATS_TEST_NUMBER
+	printf 'parent = %s\n' "${parent##*/}" >>"$root/conf"
+	begin -i t -- sleep "$nap"
+	[ -n "$(cat "$parent/_supervisors/cgroup.procs")" ]
+	run -0 th cleanup
+	run -0 th stop "$group/t"
+	empty() { [ -z "$(cat "$parent/_supervisors/cgroup.procs")" ]; }
+	wait_for empty
+	run -0 th cleanup
+	[ ! -e "$parent/_supervisors" ]
+	rmdir "$parent"
+}
+
 @test "a caller that is killed does not take the start along; INT to it undoes the start" {
 	mkfifo "$root/go"
 	hook pre-start/10-wait "echo >>'$root/reached'; read line <'$root/go'"
