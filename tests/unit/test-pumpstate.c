@@ -14,6 +14,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 
 #define PATIENCE (60 * USEC_PER_SEC)
 
@@ -223,6 +224,23 @@ static void test_kills(void)
 
 /* ---- where a kill would have been ---- */
 
+/* In the place of the C library's: ends the process as a SIGKILL would, before or after. */
+static enum { READ_ON, END_BEFORE, END_AFTER } at_read;
+static int at_fd;
+
+ssize_t read(int fd, void *p, size_t n);
+ssize_t read(int fd, void *p, size_t n)
+{
+	ssize_t got;
+
+	if (at_read == END_BEFORE && fd == at_fd)
+		_exit(0);
+	got = (ssize_t)syscall(SYS_read, fd, p, n);
+	if (at_read == END_AFTER && fd == at_fd)
+		_exit(0);
+	return got;
+}
+
 static void put(const struct rig *r, const char *text)
 {
 	if (fd_write_all(r->fifo, text, strlen(text)) < 0)
@@ -283,6 +301,38 @@ static void test_read_and_not_written(void)
 	pumpstate_recover(s, &place, &at, &end, &drops, &cut, &size);
 	ok(at == 2 && end == 6, "after a rotation the next file begins where that one ended");
 	pumpstate_close(s);
+	rig_end(&r);
+}
+
+/* The only moment at which nothing but the canary tells. */
+static void check_end_at_read(size_t n, bool after)
+{
+	_cleanup_free_ char *name = xasprintf("read-%zu-%d", n, after);
+	_cleanup_free_ char *text = xmalloc(n + 1);
+	struct rig r = {.max_size = 1000000};
+	struct th_err err = TH_ERR_INIT;
+	struct pumpstate *s = NULL;
+	int status;
+	pid_t pid;
+
+	for (size_t i = 0; i < n; i++)
+		text[i] = (char)('a' + i % 26);
+	text[n] = '\0';
+	rig_begin(&r, name);
+	put(&r, text);
+	pid = fork_child();
+	if (pid == 0) {
+		if (pumpstate_open(r.dirfd, "state", &s, &err) < 0)
+			_exit(1);
+		at_read = after ? END_AFTER : END_BEFORE;
+		at_fd = r.fifo;
+		(void)pumpstate_read(s, r.fifo, 0, 0);
+		_exit(2);
+	}
+	if (waitpid(pid, &status, 0) != pid || status != 0)
+		bail("the reader ended with status %x", status);
+	finish(&r);
+	check_log(&r, text, name);
 	rig_end(&r);
 }
 
@@ -387,6 +437,10 @@ int main(void)
 	logdir_catch_messages();
 	(void)signal(SIGPIPE, SIG_IGN);
 	test_read_and_not_written();
+	for (size_t n = 1; n < 40; n = n * 2 + 1) {
+		check_end_at_read(n, false);
+		check_end_at_read(n, true);
+	}
 	test_drops();
 	test_damaged();
 	test_idle();
