@@ -43,7 +43,7 @@ source='source = https://user:s3cret@host.invalid/app.tgz?token=s3cret'
 	grep -q '^pwd=.*/._fetch\.' "$notes"
 	[ "$(noted s3cret)" -eq 0 ]
 	[ "$(grep -cE '^[A-Za-z_]+=' "$notes")" -le 8 ]
-	[ "$(grep -E '^(PATH|HOME|LANG)=' "$notes" | wc -l)" -eq 3 ]
+	[ "$(grep -cE '^(PATH|HOME|LANG)=' "$notes")" -eq 3 ]
 	grep -qx LANG=C.UTF-8 "$notes"
 	no_staging
 }
@@ -99,7 +99,6 @@ source='source = https://user:s3cret@host.invalid/app.tgz?token=s3cret'
 }
 
 @test "what may not be in a tree: 65 or 125, and nothing of it is published" {
-	helper "$good; mkfifo tree/fifo"
 	helper "mkdir tree; mkfifo tree/fifo; done_dir"
 	fails 65 "'fifo' is neither a file, a directory nor a symbolic link"
 	helper "mkdir tree; cp /bin/true tree/x; chmod 4755 tree/x; done_dir"
@@ -315,6 +314,7 @@ source='source = https://user:s3cret@host.invalid/app.tgz?token=s3cret'
 @test "a link that a task has planted in the shared directory is not gone through" {
 	helper "$good"
 	mkdir "$work/elsewhere"
+	# shellcheck disable=SC2034 # of task()
 	command='ln -s '"$work/elsewhere"' local/app'
 	lines=()
 	if [ "$EUID" -eq 0 ]; then
@@ -324,7 +324,7 @@ source='source = https://user:s3cret@host.invalid/app.tgz?token=s3cret'
 	task plant "${lines[@]}"
 	run -0 go plant
 	[ -L "$shared/app" ]
-	command=
+	unset command
 	task a "${lines[@]}" '[artifact app]' "$source" 'destination = app/x'
 	run --separate-stderr go a
 	[ "$status" -eq 73 ]
