@@ -23,6 +23,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -30,6 +31,9 @@
 
 /* How often `--if-running=wait` and `replace` look. */
 #define WAIT_POLL_USEC (50 * USEC_PER_MSEC)
+
+/* For a reader of --result that is slow. */
+#define RESULT_WAIT (5 * USEC_PER_SEC)
 
 /* A lock that is held without a supervisor is held for a few system calls, on a disk that may be
  * busy. */
@@ -339,9 +343,32 @@ static bool is_written_in_place(const char *path)
 
 static int write_in_place(const char *path, const char *text)
 {
-	_cleanup_close_ int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+	/* A FIFO without a reader would hold the open for ever. O_APPEND: behind what the task
+	 * wrote to the same file. */
+	_cleanup_close_ int fd =
+		open(path, O_WRONLY | O_APPEND | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+	usec_t deadline = usec_add(clock_monotonic_usec(), RESULT_WAIT);
+	size_t left = strlen(text);
 
-	return fd < 0 ? -errno : fd_write_all(fd, text, strlen(text));
+	if (fd < 0)
+		return -errno;
+	while (left) {
+		struct pollfd p = {.fd = fd, .events = POLLOUT};
+		usec_t wait = usec_sub(deadline, clock_monotonic_usec());
+		ssize_t n = write(fd, text, left);
+
+		if (n >= 0) {
+			text += n;
+			left -= (size_t)n;
+		} else if (errno == EAGAIN) {
+			if (wait == 0)
+				return -ETIMEDOUT;
+			(void)poll(&p, 1, (int)(wait / USEC_PER_MSEC) + 1);
+		} else if (errno != EINTR) {
+			return -errno;
+		}
+	}
+	return 0;
 }
 
 static int write_result_file(struct context *c)
@@ -363,7 +390,8 @@ static int write_result_file(struct context *c)
 	r = is_written_in_place(path) ? write_in_place(path, text)
 				      : file_replace_at(AT_FDCWD, path, 0644, text, strlen(text));
 	if (r < 0)
-		log_error("cannot write '%s': %s", path, strerror(-r));
+		log_error("cannot write '%s': %s", path,
+			r == -ENXIO ? "nobody reads from it" : strerror(-r));
 	return r;
 }
 

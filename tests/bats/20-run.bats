@@ -271,3 +271,12 @@ teardown() { tasks_teardown; }
 	[ -p "$root/fifo" ]
 	wait_for grep -q '"status"' "$root/read"
 }
+
+@test "result: a FIFO that nobody reads holds nothing up, a file gets it behind the output" {
+	mkfifo "$root/fifo"
+	run -73 timeout -s KILL 10 "$TASKHOOK_PROGRAM" --root "$root" --config "$root/conf" run -g "$group" --result="$root/fifo" -- true
+	[[ $output == *"cannot write '$root/fifo': nobody reads from it"* ]]
+	th run -g "$group" --result=/dev/stdout -- echo first >"$root/both"
+	[ "$(head -n 1 "$root/both")" = first ]
+	grep -q '"decided_by"' "$root/both"
+}
