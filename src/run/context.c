@@ -9,6 +9,7 @@
 #include "base/path.h"
 #include "os/proc.h"
 #include "run/control.h"
+#include "run/streams.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -173,8 +174,7 @@ int context_open_group_dir(struct context *c, struct th_err *err)
 
 void context_done(struct context *c)
 {
-	for (size_t i = 0; i < 2; i++)
-		c->pumps[i] = logpump_free(c->pumps[i]);
+	streams_close(c);
 	c->control = control_close(c->control, -1, -1);
 	if (c->loop) {
 		loop_remove_fd(c->loop, &c->caller_watch);

@@ -9,6 +9,7 @@
 #include "os/cgroup.h"
 #include "os/cgstat.h"
 #include "os/proc.h"
+#include "run/streams.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -24,10 +25,6 @@
 
 /* What survives SIGKILL that long is in state D (taskhook-lifecycle(7)). */
 #define KILL_WAIT (10 * USEC_PER_SEC)
-
-/* After the last process is gone the pipes are at their end; this bounds a copy to a terminal that
- * nobody reads. */
-#define DRAIN_WAIT (5 * USEC_PER_SEC)
 
 #define LISTED_PIDS 8
 
@@ -127,57 +124,6 @@ static int open_stdin(struct context *c, bool *ret_own, int *ret_fd, struct th_e
 	if (*ret_fd < 0)
 		return err_set(err, EXIT_CONFIG, errno, "cannot open '%s' for stdin: %m", from);
 	*ret_own = true;
-	return 0;
-}
-
-static void on_dropped(void *arg, uint64_t total, int errnum)
-{
-	struct context *c = arg;
-
-	log_warning("the log cannot be written: %s: %" PRIu64
-		    " bytes were dropped so far, the task goes on",
-		strerror(errnum), total);
-	live_begin(c->live)->log_dropped = total;
-	live_end(c->live);
-}
-
-/* A pipe with the supervisor as its reader, for `run` as for `start`. */
-static int make_pump(struct context *c, size_t i, int *ret_child_end, struct th_err *err)
-{
-	static const char *const names[2] = {"stdout.log", "stderr.log"};
-	static const char *const copies[2] = {"standard output", "standard error"};
-	_cleanup_close_ int child = -1;
-	struct logfile *file = NULL;
-	int ends[2], r;
-
-	if (c->task->log_to_files) {
-		r = logfile_open(c->log_fd, names[i], c->task->log_max_size, c->task->log_max_files,
-			&file, err);
-		if (r < 0)
-			return r;
-	}
-	r = fd_pipe(ends, 0);
-	if (r < 0) {
-		logfile_close(file);
-		return err_set(err, EXIT_INTERNAL, -r, "cannot make a pipe: %s", strerror(-r));
-	}
-	child = ends[1];
-	r = logpump_new(
-		&(struct logpump_spec){
-			.loop = c->loop,
-			.source_fd = ends[0],
-			.file = file,
-			.copy_fd = c->options->background ? -1
-				   : i == 0		  ? STDOUT_FILENO
-							  : STDERR_FILENO,
-			.copy_name = copies[i],
-			.dropped = on_dropped,
-			.arg = c,
-		},
-		&c->pumps[i], err);
-	if (r < 0)
-		return r;
-	*ret_child_end = TAKE_FD(child);
 	return 0;
 }
 
@@ -283,7 +229,7 @@ int launch_task(struct context *c, struct th_err *err)
 	enum spawn_step step = SPAWN_OK;
 	struct live_state *l;
 	bool own = false;
-	int r, in;
+	int ends[2], r, in;
 
 	launch_environment(c, &env);
 	r = launch_find_program(t->command.v[0], &env, cwd, &path, err);
@@ -293,11 +239,11 @@ int launch_task(struct context *c, struct th_err *err)
 	if (r < 0)
 		return r;
 	own_in = own ? in : -1;
-	r = make_pump(c, 0, &out, err);
-	if (r == 0)
-		r = make_pump(c, 1, &errors, err);
+	r = streams_make(c, ends, err);
 	if (r < 0)
 		return r;
+	out = ends[0];
+	errors = ends[1];
 
 	launch_set_rights(c, &spec);
 	spec.path = path;
@@ -311,7 +257,7 @@ int launch_task(struct context *c, struct th_err *err)
 
 	/* With a cgroup nobody will ask for the start time of what ends with us: whatever is left
 	 * is found there. */
-	c->tree.skip_start_ticks = c->cg.on && !c->options->background;
+	c->tree.skip_start_ticks = c->cg.on && t->end_with_supervisor;
 	/* Whoever comes after a kill in between owes it the post-exit hooks. */
 	live_begin(c->live)->main_pid = -1;
 	live_end(c->live);
@@ -435,15 +381,7 @@ int launch_collect(struct context *c)
 	/* Only the main process is known to have ended. */
 	if (proctree_populated(&c->tree) != 0)
 		r = launch_kill(c);
-	for (size_t i = 0; i < 2; i++) {
-		if (!c->pumps[i])
-			continue;
-		/* A pager may be slow for as long as it likes, until somebody has enough. */
-		logpump_drain(c->pumps[i], &c->requests.stop);
-		logpump_finish(c->pumps[i], usec_add(clock_monotonic_usec(), DRAIN_WAIT));
-		c->record.log_dropped += logpump_dropped(c->pumps[i]);
-		c->pumps[i] = logpump_free(c->pumps[i]);
-	}
+	streams_finish(c);
 	if (c->record.log_dropped)
 		context_warn(c, "%" PRIu64 " bytes of its output are missing in the logs",
 			c->record.log_dropped);

@@ -86,6 +86,8 @@ th_run_SOURCES = \
 	src/run/states.h \
 	src/run/stop.c \
 	src/run/stop.h \
+	src/run/streams.c \
+	src/run/streams.h \
 	src/run/supervisor.c \
 	src/run/supervisor.h \
 	src/run/taskdir.c \

@@ -10,6 +10,7 @@
 #include "run/launch.h"
 #include "run/requests.h"
 #include "run/stage.h"
+#include "run/streams.h"
 #include "run/taskdir.h"
 
 #include <errno.h>
@@ -157,8 +158,7 @@ static enum task_event do_launching(struct context *c)
 
 	record_handed_on(c);
 	if (launch_task(c, &why) < 0) {
-		for (size_t i = 0; i < 2; i++)
-			c->pumps[i] = logpump_free(c->pumps[i]);
+		streams_close(c);
 		return start_failed(c, RESULT_START_FAILED, POINT_NONE, NULL, &why);
 	}
 	if (c->task->max_run_time != USEC_INFINITY)
