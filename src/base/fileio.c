@@ -26,8 +26,22 @@
 /* Of the name that is replaced this much stands in the temporary one, which has to fit NAME_MAX. */
 #define TEMP_STEM_MAX 200
 
-int file_read_at(
-	int dirfd, const char *path, unsigned flags, size_t max, char **ret, size_t *ret_len)
+/* A reading meets a change this often before it gives up. */
+#define STEADY_TRIES_MAX 100
+
+/* True where nothing was written to the open file since `st`, and `path` still is that file. */
+static bool is_steady(int fd, int dirfd, const char *path, const struct stat *st)
+{
+	struct stat now, named;
+
+	return fstat(fd, &now) == 0 && fstatat(dirfd, path, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       now.st_size == st->st_size && now.st_mtim.tv_sec == st->st_mtim.tv_sec &&
+	       now.st_mtim.tv_nsec == st->st_mtim.tv_nsec && named.st_dev == st->st_dev &&
+	       named.st_ino == st->st_ino;
+}
+
+static int read_once(int dirfd, const char *path, unsigned flags, size_t max, char **ret,
+	size_t *ret_len, bool *ret_steady)
 {
 	_cleanup_close_ int fd = -1;
 	_cleanup_free_ char *data = NULL;
@@ -75,10 +89,29 @@ int file_read_at(
 		}
 	}
 	data[len] = '\0';
+	*ret_steady = !(flags & FILEIO_ALTERNATED) || is_steady(fd, dirfd, path, &st);
 	*ret = TAKE_PTR(data);
 	if (ret_len)
 		*ret_len = len;
 	return 0;
+}
+
+int file_read_at(
+	int dirfd, const char *path, unsigned flags, size_t max, char **ret, size_t *ret_len)
+{
+	for (int i = 0; i < STEADY_TRIES_MAX; i++) {
+		_cleanup_free_ char *data = NULL;
+		bool steady = true;
+		int r = read_once(dirfd, path, flags, max, &data, ret_len, &steady);
+
+		if (r < 0)
+			return r;
+		if (steady) {
+			*ret = TAKE_PTR(data);
+			return 0;
+		}
+	}
+	return -EAGAIN;
 }
 
 /* Makes a file of an unused name beside `path`: "DIR/.NAME.PID.COUNTER". */
@@ -154,6 +187,47 @@ int file_replace_at(int dirfd, const char *path, mode_t mode, const void *p, siz
 	if (r < 0)
 		(void)unlinkat(dirfd, temp, 0);
 	return r;
+}
+
+/* The file to write into: what is there is ours alone, or it is made anew. */
+static int open_before(int dirfd, const char *before)
+{
+	const int flags = O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+	_cleanup_close_ int fd = openat(dirfd, before, flags, S_IRUSR | S_IWUSR);
+	struct stat st;
+
+	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1)
+		return TAKE_FD(fd);
+	if (unlinkat(dirfd, before, 0) < 0 && errno != ENOENT)
+		return -errno;
+	fd_close(fd);
+	fd = openat(dirfd, before, flags | O_EXCL, S_IRUSR | S_IWUSR);
+	return fd < 0 ? -errno : TAKE_FD(fd);
+}
+
+int file_alternate_at(
+	int dirfd, const char *path, const char *before, mode_t mode, const void *p, size_t n)
+{
+	_cleanup_close_ int fd = open_before(dirfd, before);
+	struct stat st;
+	int r;
+
+	if (fd < 0)
+		return fd;
+	r = fd_write_all(fd, p, n);
+	if (r < 0)
+		return r;
+	/* Cut at the end, not at the open: ext4 writes a file out at once that was cut to nothing.
+	 */
+	if (fstat(fd, &st) < 0 || (st.st_size != (off_t)n && ftruncate(fd, (off_t)n) < 0))
+		return -errno;
+	r = set_mode(fd, mode);
+	if (r < 0)
+		return r;
+	if (renameat2(dirfd, before, dirfd, path, RENAME_EXCHANGE) == 0)
+		return 0;
+	/* ENOENT: there is none yet; EINVAL, ENOSYS: not with this file system or kernel. */
+	return renameat(dirfd, before, dirfd, path) < 0 ? -errno : 0;
 }
 
 /* Takes ".NUMBER" off the end of the first n bytes of a name: what is left of n, or 0. */

@@ -17,6 +17,8 @@
 enum {
 	FILEIO_REGULAR = 1 << 0,
 	FILEIO_NOFOLLOW = 1 << 1,
+	FILEIO_ALTERNATED = 1 << 2, /* written by file_alternate_at(): read anew if it changed
+				       meanwhile (-EAGAIN: it never stopped) */
 };
 int file_read_at(
 	int dirfd, const char *path, unsigned flags, size_t max, char **ret, size_t *ret_len);
@@ -26,8 +28,19 @@ int file_read_at(
  * -errno. */
 int file_replace_at(int dirfd, const char *path, mode_t mode, const void *p, size_t n);
 
+/*
+ * As file_replace_at(), but what was there before stays, under the name `before` in the same
+ * directory, and the next call writes into its space: to make and free a file for each change is
+ * most of what a change costs on a file system with a journal. For one writer at a time; a reader
+ * that still has the file before open would see it change and uses FILEIO_ALTERNATED. A kill at any
+ * moment leaves `path` whole. 0 or -errno.
+ */
+int file_alternate_at(
+	int dirfd, const char *path, const char *before, mode_t mode, const void *p, size_t n);
+
 /* Removes from a directory the temporary files that file_replace_at() made in processes that are
- * gone, and that were not written to for `min_age_usec`. Everything else stays. Returns how many. */
+ * gone, and that were not written to for `min_age_usec`. Everything else stays. Returns how many.
+ */
 unsigned file_remove_stale_temps(int dirfd, usec_t min_age_usec);
 
 /* Writes `s` to an existing file in one write(2), as kernel interfaces want it. 0 or -errno. */

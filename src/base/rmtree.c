@@ -38,6 +38,9 @@
 #define ENTRIES_FIRST_MAX (1UL << 24)
 #define ENTRIES_NEXT_MIN  256UL
 
+/* Of a directory at a time. */
+#define READ_BYTES 8192
+
 struct level {
 	char *name;	     /* in the level above; NULL for the tree's parent */
 	int fd;		     /* -1: given up */
@@ -279,57 +282,56 @@ static bool is_in_list(const char *const *list, const char *name)
 	return false;
 }
 
-/* Removes from the last level all but the directories that are not empty, and notes those. */
+/* Removes what `e` names from the last level, or notes it. */
+static void rmtree_remove_entry(struct rmtree *rm, const struct dirent64 *e)
+{
+	struct level *l = &rm->levels[rm->n - 1];
+	bool is_dir = e->d_type == DT_DIR;
+	int r;
+
+	if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+		return;
+	if (rm->n == 2 && is_in_list(rm->keep, e->d_name))
+		return;
+	if (e->d_type == DT_UNKNOWN) {
+		struct stat st;
+
+		is_dir = fstatat(l->fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+			 S_ISDIR(st.st_mode);
+	}
+	r = remove_entry(l->fd, e->d_name, &is_dir);
+	/* What we may not remove from here may hold what we may. */
+	if (is_dir && (r == -ENOTEMPTY || r == -EACCES || r == -EPERM))
+		strv_add(&l->subdirs, e->d_name);
+	else if (r < 0)
+		rmtree_fail(rm, e->d_name, r);
+}
+
+/*
+ * Removes from the last level all but the directories that are not empty, and notes those. By
+ * getdents64(2): a stream would want a descriptor of its own and five calls to be made.
+ */
 static void rmtree_read_level(struct rmtree *rm)
 {
 	struct level *l = &rm->levels[rm->n - 1];
+	_Alignas(struct dirent64) char buffer[READ_BYTES];
 	unsigned long entries = 0;
-	struct dirent *e;
-	DIR *dir = NULL;
-	int fd;
+	ssize_t n = 0;
 
 	l->is_read = true;
-	/* The stream gets an fd of its own to close; the place in the directory is shared by both.
-	 */
-	fd = fcntl(l->fd, F_DUPFD_CLOEXEC, 0);
-	if (fd >= 0 && lseek(fd, 0, SEEK_SET) >= 0)
-		dir = fdopendir(fd);
-	if (!dir) {
+	if (lseek(l->fd, 0, SEEK_SET) < 0)
+		n = -1;
+	while (n >= 0 && entries < l->most && (n = getdents64(l->fd, buffer, sizeof(buffer))) > 0) {
+		for (ssize_t at = 0; at < n; entries++) {
+			const struct dirent64 *e = (const void *)(buffer + at);
+
+			rmtree_remove_entry(rm, e);
+			at += e->d_reclen;
+		}
+	}
+	/* ENOENT: the directory itself was removed by another. */
+	if (n < 0 && errno != ENOENT)
 		rmtree_fail(rm, NULL, -errno);
-		(void)fd_close(fd);
-		return;
-	}
-	while (entries++ < l->most) {
-		bool is_dir;
-		int r;
-
-		errno = 0;
-		e = readdir(dir);
-		if (!e) {
-			/* ENOENT: the directory itself was removed by another. */
-			if (errno && errno != ENOENT)
-				rmtree_fail(rm, NULL, -errno);
-			break;
-		}
-		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
-			continue;
-		if (rm->n == 2 && is_in_list(rm->keep, e->d_name))
-			continue;
-		is_dir = e->d_type == DT_DIR;
-		if (e->d_type == DT_UNKNOWN) {
-			struct stat st;
-
-			is_dir = fstatat(l->fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-				 S_ISDIR(st.st_mode);
-		}
-		r = remove_entry(l->fd, e->d_name, &is_dir);
-		/* What we may not remove from here may hold what we may. */
-		if (is_dir && (r == -ENOTEMPTY || r == -EACCES || r == -EPERM))
-			strv_add(&l->subdirs, e->d_name);
-		else if (r < 0)
-			rmtree_fail(rm, e->d_name, r);
-	}
-	(void)closedir(dir);
 	l->most = MAX(entries, ENTRIES_NEXT_MIN);
 }
 

@@ -13,6 +13,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Who decided the status; static, as struct outcome only points to them. */
 static const char *const deciders[] = {"task", "hook", "taskhook"};
@@ -301,9 +302,16 @@ int record_from_json(const json_t *j, struct record *ret, struct th_err *err)
 
 /* ---- files ---- */
 
+/* The record before, whose space the next one takes. Its name begins with a dot, as no ID does. */
+static char *name_before(const char *id)
+{
+	return xasprintf(".%s.json.before", id);
+}
+
 int record_write(int dirfd, const struct record *r, struct th_err *err)
 {
 	_cleanup_free_ char *name = xasprintf("%s.json", r->id), *text = NULL;
+	_cleanup_free_ char *before = name_before(r->id);
 	json_t *j = record_to_json(r);
 	int rc;
 
@@ -317,7 +325,7 @@ int record_write(int dirfd, const struct record *r, struct th_err *err)
 			"the record of '%s/%s' would be %zu bytes, and %d are allowed: its "
 			"environment or command is too large",
 			r->group, r->id, strlen(text), RECORD_MAX);
-	rc = file_replace_at(dirfd, name, 0600, text, strlen(text));
+	rc = file_alternate_at(dirfd, name, before, 0600, text, strlen(text));
 	if (rc < 0)
 		return err_set(err, EXIT_CANTCREAT, -rc, "cannot write the record of '%s/%s': %s",
 			r->group, r->id, strerror(-rc));
@@ -332,7 +340,8 @@ int record_read(int dirfd, const char *id, struct record *ret, struct th_err *er
 	json_t *j;
 	int rc;
 
-	rc = file_read_at(dirfd, name, FILEIO_REGULAR | FILEIO_NOFOLLOW, RECORD_MAX, &text, &n);
+	rc = file_read_at(dirfd, name, FILEIO_REGULAR | FILEIO_NOFOLLOW | FILEIO_ALTERNATED,
+		RECORD_MAX, &text, &n);
 	if (rc == -ENOENT)
 		return err_set(err, EXIT_DATAERR, ENOENT, "there is no record of '%s'", id);
 	if (rc == -EFBIG || rc == -ELOOP || rc == -EMEDIUMTYPE) {
@@ -375,4 +384,14 @@ int record_set_aside(int dirfd, const char *id, struct th_err *err)
 		return err_set(
 			err, EXIT_CANTCREAT, errno, "cannot set the record '%s' aside: %m", name);
 	return 0;
+}
+
+int record_remove(int dirfd, const char *id)
+{
+	_cleanup_free_ char *name = xasprintf("%s.json", id), *before = name_before(id);
+	int r = unlinkat(dirfd, name, 0) < 0 && errno != ENOENT ? -errno : 0;
+
+	if (unlinkat(dirfd, before, 0) < 0 && errno != ENOENT && r == 0)
+		r = -errno;
+	return r;
 }

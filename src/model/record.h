@@ -64,7 +64,8 @@ void record_done(struct record *r);
 json_t *record_to_json(const struct record *r);
 int record_from_json(const json_t *j, struct record *ret, struct th_err *err);
 
-/* Below the directory STATE/records/GROUP, opened by the caller. */
+/* Below the directory STATE/records/GROUP, opened by the caller. Whoever writes holds the task's
+ * lock. The record before stays as .ID.json.before (file_alternate_at()). */
 int record_write(int dirfd, const struct record *r, struct th_err *err);
 /* -ENOENT: none. -EBADMSG: damaged, or of a newer format (err says which). */
 int record_read(int dirfd, const char *id, struct record *ret, struct th_err *err);
@@ -72,5 +73,8 @@ int record_read(int dirfd, const char *id, struct record *ret, struct th_err *er
 /* Sets a record that cannot be read aside, as ID.json.damaged-TIME (microseconds), so that it is
  * neither read again nor lost. 0, or -errno with err. */
 int record_set_aside(int dirfd, const char *id, struct th_err *err);
+
+/* Removes it and the one before. 0 also where there is none, or -errno. */
+int record_remove(int dirfd, const char *id);
 
 #endif

@@ -38,6 +38,7 @@ struct loop {
 	struct loop_fd signals;
 	loop_signal_fn signal_fn;
 	void *signal_arg;
+	uint64_t waits;
 };
 
 struct loop *loop_new(void)
@@ -269,6 +270,7 @@ int loop_run(struct loop *l, usec_t deadline)
 			timeout = 0;
 		else if (until != USEC_INFINITY)
 			timeout = usec_sub(until, clock_monotonic_usec());
+		l->waits++;
 		b.n = wait_events(l, &b, timeout);
 		/* No handlers, yet SIGCONT interrupts (signal(7)). */
 		if (b.n == -EINTR)
@@ -282,4 +284,9 @@ int loop_run(struct loop *l, usec_t deadline)
 		if (deadline != USEC_INFINITY && clock_monotonic_usec() >= deadline)
 			return 0;
 	}
+}
+
+uint64_t loop_waits(const struct loop *l)
+{
+	return l->waits;
 }

@@ -65,4 +65,7 @@ int loop_watch_signals(struct loop *l, const sigset_t *mask, loop_signal_fn fn, 
  */
 int loop_run(struct loop *l, usec_t deadline);
 
+/* How often it has waited: the same number says that since then nothing was waited for. */
+uint64_t loop_waits(const struct loop *l);
+
 #endif

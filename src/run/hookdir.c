@@ -52,6 +52,9 @@ struct listing {
 
 struct hook_cache {
 	struct listing *listings;
+	bool has_moment;
+	uint64_t moment;
+	uint32_t missing; /* at this moment: a bit for each of the search path, the group's next */
 };
 
 struct hook_cache *hook_cache_new(void)
@@ -80,6 +83,15 @@ struct hook_cache *hook_cache_free(struct hook_cache *c)
 	}
 	free(c);
 	return NULL;
+}
+
+void hook_cache_set_moment(struct hook_cache *c, uint64_t moment)
+{
+	if (c->has_moment && c->moment == moment)
+		return;
+	c->has_moment = true;
+	c->moment = moment;
+	c->missing = 0;
 }
 
 static void hook_cache_freep(struct hook_cache **c)
@@ -355,18 +367,27 @@ static int add_dir(struct hook_dirs *d, struct hook_cache *cache, const char *ba
 	return 0;
 }
 
-static bool is_missing(const char *path)
+/* `index` of the base: in the search path, or its length for the group's. */
+static bool is_missing(struct hook_cache *c, const char *path, size_t index)
 {
-	return access(path, F_OK) < 0 && errno == ENOENT;
+	uint32_t bit = c && c->has_moment && index < 32 ? UINT32_C(1) << index : 0;
+
+	if (bit && c->missing & bit)
+		return true;
+	if (access(path, F_OK) == 0 || errno != ENOENT)
+		return false;
+	if (bit)
+		c->missing |= bit;
+	return true;
 }
 
-static int add_base(struct hook_dirs *d, struct hook_cache *cache, const char *base,
+static int add_base(struct hook_dirs *d, struct hook_cache *cache, const char *base, size_t index,
 	enum hook_point point, enum hook_source source, struct th_err *err)
 {
 	int r;
 
 	/* Most hosts have only one of them. */
-	if (is_missing(base))
+	if (is_missing(cache, base, index))
 		return 0;
 	r = add_dir(d, cache, base, hook_type_dir(point_type(point)), source, true, err);
 	if (r < 0)
@@ -381,11 +402,11 @@ static int find_dirs(const struct layout *l, const struct task *t, enum hook_poi
 	int r;
 
 	for (size_t i = 0; i < l->hook_dirs.n; i++) {
-		r = add_base(ret, cache, l->hook_dirs.v[i], point, HOOK_FROM_SYSTEM, err);
+		r = add_base(ret, cache, l->hook_dirs.v[i], i, point, HOOK_FROM_SYSTEM, err);
 		if (r < 0)
 			return r;
 	}
-	return add_base(ret, cache, group, point, HOOK_FROM_GROUP, err);
+	return add_base(ret, cache, group, l->hook_dirs.n, point, HOOK_FROM_GROUP, err);
 }
 
 /* ---- settings ---------------------------------------------------------------------------------
@@ -790,14 +811,14 @@ static int first_misconfigured(const struct hook_list *l, struct th_err *err)
 	return 0;
 }
 
-static bool has_any_base(const struct layout *l, const struct task *t)
+static bool has_any_base(const struct layout *l, const struct task *t, struct hook_cache *cache)
 {
 	_cleanup_free_ char *group = layout_group_hooks(l, t->group);
 
 	for (size_t i = 0; i < l->hook_dirs.n; i++)
-		if (!is_missing(l->hook_dirs.v[i]))
+		if (!is_missing(cache, l->hook_dirs.v[i], i))
 			return true;
-	return !is_missing(group);
+	return !is_missing(cache, group, l->hook_dirs.n);
 }
 
 int hookdir_check(
@@ -815,7 +836,7 @@ int hookdir_check(
 	struct hook_context ctx = {.group = t->group, .node_roles = &t->node.roles};
 	bool wanted[POINT_COUNT] = {false};
 
-	if (has_any_base(l, t))
+	if (has_any_base(l, t, cache))
 		for (size_t i = 0; i < ARRAY_SIZE(passed); i++)
 			wanted[passed[i]] = true;
 	for (unsigned int p = 0; p < POINT_COUNT; p++) {

@@ -712,6 +712,7 @@ int hook_session_point(
 
 	if (!s->cache)
 		s->cache = hook_cache_new();
+	hook_cache_set_moment(s->cache, loop_waits(s->loop));
 	if (hookdir_is_empty(s->layout, s->task, point, s->cache))
 		return 0;
 	if (!s->runner)

@@ -317,8 +317,8 @@ static int remove_dead(const struct layout *l, const struct janitor_options *o, 
 {
 	static const char *const keep[] = {"lock", NULL};
 	_cleanup_free_ char *dir = layout_group_dir(l, group);
-	_cleanup_free_ char *record = layout_record(l, group, id);
-	_cleanup_close_ int group_fd = -1;
+	_cleanup_free_ char *records = xasprintf("%s/records/%s", l->state_dir, group);
+	_cleanup_close_ int group_fd = -1, records_fd = -1;
 	struct left_report left = {l, group, &ret->failures};
 	struct task_lock lock = TASK_LOCK_INIT;
 	struct dead_task again;
@@ -337,10 +337,13 @@ static int remove_dead(const struct layout *l, const struct janitor_options *o, 
 	group_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (group_fd >= 0 && rmtree_at(group_fd, id, NULL, report_left, &left) == 0)
 		ret->removed_tasks++;
-	if (unlink(record) < 0 && errno != ENOENT) {
-		log_warning("cannot remove '%s': %m", record);
+	records_fd = open(records, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	r = records_fd < 0 ? -errno : record_remove(records_fd, id);
+	if (r < 0 && r != -ENOENT) {
+		log_warning("cannot remove the record '%s/%s.json': %s", records, id, strerror(-r));
 		ret->failures++;
 	}
+	r = 0;
 	(void)rmtree_at(lock.run_group, id, keep, NULL, NULL);
 out:
 	drop_lock(&lock, id);
@@ -489,9 +492,9 @@ static void remove_group_remains(struct context *c)
 	struct dirent *e;
 	DIR *d = opendir(records);
 
-	/* Records that were set aside. */
+	/* Records that were set aside, and what came before them. */
 	while (d && (e = readdir(d)))
-		if (strstr(e->d_name, ".json.damaged-"))
+		if (strstr(e->d_name, ".json.damaged-") || str_ends_with(e->d_name, ".json.before"))
 			(void)unlinkat(dirfd(d), e->d_name, 0);
 	if (d)
 		closedir(d);

@@ -23,6 +23,7 @@
 
 #define LOCAL_LINK   "local"
 #define LOCAL_TARGET "../shared/local"
+#define GROUP_LINK   "_local" /* in the group's directory, where it leads nowhere */
 
 /* Opens STATE/tasks/GROUP/shared/local, making what is missing. */
 static int open_shared(struct context *c, struct th_err *err)
@@ -84,16 +85,36 @@ static int deploy_group(struct context *c, enum hook_point point, struct th_err 
 	return set_shared_owner(c, fd, first, err);
 }
 
+/*
+ * A second name of one link that the group keeps, as to make and free a file for each run is most
+ * of what a short run costs on ext4. Where that cannot be (too many names, another file system) the
+ * task gets a link of its own. 0 or -errno.
+ */
+static int link_local(struct context *c)
+{
+	for (int i = 0; i < 2; i++) {
+		if (linkat(c->group_fd, GROUP_LINK, c->task_fd, LOCAL_LINK, 0) == 0)
+			return 0;
+		if (errno == EEXIST)
+			return -EEXIST;
+		if (errno != ENOENT || symlinkat(LOCAL_TARGET, c->group_fd, GROUP_LINK) < 0)
+			break;
+	}
+	return symlinkat(LOCAL_TARGET, c->task_fd, LOCAL_LINK) < 0 ? -errno : 0;
+}
+
 static int make_link(struct context *c, struct th_err *err)
 {
 	char target[sizeof(LOCAL_TARGET) + 1];
+	int r = link_local(c);
 	ssize_t n;
 
-	if (symlinkat(LOCAL_TARGET, c->task_fd, LOCAL_LINK) == 0)
+	if (r == 0)
 		return 0;
-	if (errno != EEXIST)
-		return err_set(err, EXIT_CANTCREAT, errno,
-			"cannot make the link '%s' in the task directory: %m", LOCAL_LINK);
+	if (r != -EEXIST)
+		return err_set(err, EXIT_CANTCREAT, -r,
+			"cannot make the link '%s' in the task directory: %s", LOCAL_LINK,
+			strerror(-r));
 	n = readlinkat(c->task_fd, LOCAL_LINK, target, sizeof(target));
 	if (n == (ssize_t)strlen(LOCAL_TARGET) && memcmp(target, LOCAL_TARGET, (size_t)n) == 0)
 		return 0;
@@ -103,10 +124,11 @@ static int make_link(struct context *c, struct th_err *err)
 		return err_set(err, EXIT_CANTCREAT, EEXIST,
 			"'%s' in the task directory is in the way: it is no link (move it away)",
 			LOCAL_LINK);
-	if (unlinkat(c->task_fd, LOCAL_LINK, 0) < 0 ||
-		symlinkat(LOCAL_TARGET, c->task_fd, LOCAL_LINK) < 0)
-		return err_set(err, EXIT_CANTCREAT, errno,
-			"cannot replace the link '%s' in the task directory: %m", LOCAL_LINK);
+	r = unlinkat(c->task_fd, LOCAL_LINK, 0) < 0 ? -errno : link_local(c);
+	if (r < 0)
+		return err_set(err, EXIT_CANTCREAT, -r,
+			"cannot replace the link '%s' in the task directory: %s", LOCAL_LINK,
+			strerror(-r));
 	return 0;
 }
 

@@ -284,9 +284,7 @@ void states_take_down(struct context *c, bool failed)
 	taskdir_remove(c, keep_logs);
 	c->record.state = failed ? STATE_FAILED : STATE_DONE;
 	if (!keep_logs) {
-		_cleanup_free_ char *name = xasprintf("%s.json", c->task->id);
-
-		(void)unlinkat(c->records_fd, name, 0);
+		(void)record_remove(c->records_fd, c->task->id);
 	} else if (write_record(c, &why) < 0) {
 		context_warn(c, "%s", err_text(&why));
 	}

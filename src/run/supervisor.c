@@ -423,6 +423,7 @@ static int get_ready(struct context *c, struct th_err *err)
 
 	if (r == 0) {
 		c->hooks.cache = hook_cache_new();
+		hook_cache_set_moment(c->hooks.cache, loop_waits(c->loop));
 		r = hookdir_check(c->layout, c->task, c->hooks.cache, err);
 	}
 	if (r == 0)

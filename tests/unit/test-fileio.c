@@ -230,6 +230,69 @@ static void test_replace_is_whole(void)
 	is_int(count_temporaries(), 0, "no temporary is left");
 }
 
+static void test_alternate(void)
+{
+	_cleanup_free_ char *s = NULL;
+	struct stat first, st;
+
+	is_int(file_alternate_at(tempdir.fd, "alt", ".alt", 0640, "one", 3), 0, "makes a file");
+	ok(holds("alt", "one"), "with this in it");
+	ok(!tempdir_has(".alt"), "and nothing before it");
+	is_int(fstatat(tempdir.fd, "alt", &first, 0), 0, "it is there");
+	is_uint(first.st_mode & 07777, 0640, "with its mode");
+	is_int(file_alternate_at(tempdir.fd, "alt", ".alt", 0600, "second", 6), 0, "again");
+	ok(holds("alt", "second") && holds(".alt", "one"), "what was before is kept");
+	is_int(file_alternate_at(tempdir.fd, "alt", ".alt", 0600, "3", 1), 0, "and again");
+	ok(holds("alt", "3") && holds(".alt", "second"), "the last two, none longer than it is");
+	is_int(fstatat(tempdir.fd, "alt", &st, 0), 0, "it is there");
+	is_uint(st.st_ino, first.st_ino, "in the space of the first");
+
+	tempdir_write("other", "not ours");
+	is_int(unlinkat(tempdir.fd, ".alt", 0), 0, "what was before is");
+	is_int(linkat(tempdir.fd, "other", tempdir.fd, ".alt", 0), 0, "another's file by a link");
+	is_int(file_alternate_at(tempdir.fd, "alt", ".alt", 0600, "4", 1), 0, "is not written to");
+	ok(holds("other", "not ours") && holds("alt", "4"), "indeed");
+	is_int(unlinkat(tempdir.fd, ".alt", 0), 0, "a symbolic link");
+	is_int(symlinkat("other", tempdir.fd, ".alt"), 0, "there");
+	is_int(file_alternate_at(tempdir.fd, "alt", ".alt", 0600, "5", 1), 0, "is not followed");
+	ok(holds("other", "not ours") && holds("alt", "5"), "indeed");
+	is_int(file_read_at(tempdir.fd, "alt", FILEIO_ALTERNATED, 10, &s, NULL), 0, "is read");
+	is_str(s, "5", "as it is");
+}
+
+/* One writer, readers without a lock. */
+static void test_alternate_is_whole(void)
+{
+	_cleanup_free_ char *a = xmalloc(50000), *b = xmalloc(90000);
+	int odd = 0, given_up = 0;
+	pid_t pid;
+
+	memset(a, 'a', 50000);
+	memset(b, 'b', 90000);
+	is_int(file_alternate_at(tempdir.fd, "w", ".w", 0600, a, 50000), 0, "a file");
+	pid = fork();
+	if (pid == 0) {
+		for (int j = 0; j < 3000; j++)
+			if (file_alternate_at(tempdir.fd, "w", ".w", 0600, j % 3 ? a : b,
+				    j % 3 ? 50000 : 90000) != 0)
+				_exit(1);
+		_exit(0);
+	}
+	for (int i = 0; i < 1000; i++) {
+		_cleanup_free_ char *s = NULL;
+		size_t n;
+		int r = file_read_at(tempdir.fd, "w", FILEIO_ALTERNATED, 1 << 20, &s, &n);
+
+		if (r == -EAGAIN)
+			given_up++;
+		else if (r != 0 || (n == 50000 ? memcmp(s, a, n) : n != 90000 || memcmp(s, b, n)))
+			odd++;
+	}
+	is_int(wait_child(pid), 0, "it is written over and over");
+	is_int(odd, 0, "and readers find it whole");
+	diag("%d readings gave up", given_up);
+}
+
 static void test_write(void)
 {
 	pid_t pid;
@@ -280,6 +343,8 @@ int main(void)
 	test_replace_leftovers();
 	test_replace_fails_in_write();
 	test_replace_is_whole();
+	test_alternate();
+	test_alternate_is_whole();
 	test_write();
 	test_stale_temps();
 	return done_testing();
