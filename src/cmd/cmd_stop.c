@@ -16,7 +16,34 @@ struct stop_data {
 	int signal;
 	bool has_timeout;
 	usec_t timeout;
+	struct hook_option *hooks;
+	size_t n_hooks;
 };
+
+static int add_hook(void *data, const char *option, const char *value, struct th_err *err)
+{
+	struct stop_data *d = data;
+	int r;
+
+	if (d->n_hooks == REQUEST_HOOKS_MAX)
+		return err_set(err, EXIT_USAGE, E2BIG, "more than %zu hooks", REQUEST_HOOKS_MAX);
+	d->hooks = xreallocarray(d->hooks, d->n_hooks + 1, sizeof(*d->hooks));
+	d->hooks[d->n_hooks] = (struct hook_option){0};
+	r = hook_option_parse(option, value, OP_STOP, false, &d->hooks[d->n_hooks], err);
+	if (r == 0)
+		d->n_hooks++;
+	return r;
+}
+
+static int set_prehook(void *data, const char *value, struct th_err *err)
+{
+	return add_hook(data, "--prehook", value, err);
+}
+
+static int set_posthook(void *data, const char *value, struct th_err *err)
+{
+	return add_hook(data, "--posthook", value, err);
+}
 
 static int set_signal(void *data, const char *value, struct th_err *err)
 {
@@ -43,6 +70,8 @@ static const struct cmd_option stop_options[] = {
 	{'s', "signal", "SIGNAL", "instead of the task's stop-signal", .set = set_signal},
 	{'t', "timeout", "TIME", "from the signal to the kill, instead of its stop-timeout",
 		.set = set_timeout},
+	{0, "prehook", "PATH[,ROLE]", "run it at pre-stop", .set = set_prehook},
+	{0, "posthook", "PATH[,ROLE]", "run it at post-stop", .set = set_posthook},
 	{0},
 };
 
@@ -64,6 +93,8 @@ static int stop(struct cmd_context *ctx, const struct stop_data *d, struct task_
 	request.signal = d->signal;
 	request.timeout = d->has_timeout ? d->timeout : USEC_INFINITY;
 	request.reason = STOP_ASKED;
+	request.hooks = d->hooks;
+	request.n_hooks = d->n_hooks;
 	for (size_t i = 0; i < list->n; i++)
 		v[i] = (struct stop_one){.group = list->v[i].group, .id = list->v[i].id};
 	status = stop_tasks(&ctx->layout, loop, &request, &options, v, list->n);
@@ -93,6 +124,15 @@ static int run(struct cmd_context *ctx, void *data, int argc, char **argv)
 	return stop(ctx, d, &list);
 }
 
+static void done(void *data)
+{
+	struct stop_data *d = data;
+
+	for (size_t i = 0; i < d->n_hooks; i++)
+		hook_option_done(&d->hooks[i]);
+	free(d->hooks);
+}
+
 const struct cmd cmd_stop = {
 	.name = "stop",
 	.synopsis = "[-s SIGNAL] [-t TIME] TASK... | -g GROUP | --all",
@@ -102,4 +142,5 @@ const struct cmd cmd_stop = {
 	.max_args = -1,
 	.data_size = sizeof(struct stop_data),
 	.run = run,
+	.done = done,
 };

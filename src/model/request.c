@@ -60,6 +60,23 @@ static char *to_line(json_t *j)
 	return line;
 }
 
+static json_t *hooks_to_json(const struct request *r)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < r->n_hooks; i++) {
+		const struct hook_option *o = &r->hooks[i];
+		json_t *j = json_object();
+
+		json_put_text(j, "point", point_name(o->point));
+		json_put_text(j, "path", o->path);
+		json_put_text(j, "role", o->role);
+		json_put_text(j, "option", o->option);
+		(void)json_array_append_new(list, j);
+	}
+	return list;
+}
+
 char *request_to_line(const struct request *r)
 {
 	json_t *j = json_object();
@@ -74,6 +91,8 @@ char *request_to_line(const struct request *r)
 		json_put_u64(j, "timeout_usec", r->timeout);
 	if (r->reason != STOP_NONE)
 		json_put_text(j, "reason", stop_reason_name(r->reason));
+	if (r->n_hooks)
+		json_put(j, "hooks", hooks_to_json(r));
 	return to_line(j);
 }
 
@@ -100,6 +119,48 @@ static json_t *load_object(const char *line, size_t n, const char *what, struct 
 	return NULL;
 }
 
+void request_done(struct request *r)
+{
+	for (size_t i = 0; i < r->n_hooks; i++)
+		hook_option_done(&r->hooks[i]);
+	free(r->hooks);
+	r->hooks = NULL;
+	r->n_hooks = 0;
+}
+
+static void read_hook(struct json_in *outer, const json_t *j, struct hook_option *ret)
+{
+	struct json_in in = {.object = j, .what = "request.hooks", .err = outer->err};
+	const char *point = json_in_word(&in, "point");
+
+	ret->point = point ? point_from_name(point) : POINT_NONE;
+	if (ret->point != POINT_PRE_STOP && ret->point != POINT_POST_STOP)
+		json_in_refuse(&in, "point", "is no hook point of a stop");
+	json_in_text(&in, "path", &ret->path);
+	if (!in.failed && (!ret->path || ret->path[0] != '/'))
+		json_in_refuse(&in, "path", "is not absolute");
+	json_in_text(&in, "role", &ret->role);
+	json_in_text(&in, "option", &ret->option);
+	if (!ret->option)
+		ret->option = xstrdup("--hook");
+	if (in.failed && !outer->failed)
+		outer->failed = in.failed;
+}
+
+static void read_hooks(struct json_in *in, struct request *r)
+{
+	const json_t *list = json_in_array(in, "hooks");
+	size_t n = json_array_size(list);
+
+	if (n > REQUEST_HOOKS_MAX) {
+		json_in_refuse(in, "hooks", "has too many");
+		return;
+	}
+	r->hooks = xcalloc(MAX(n, (size_t)1), sizeof(*r->hooks));
+	for (size_t i = 0; i < n && !in->failed; i++)
+		read_hook(in, json_array_get(list, i), &r->hooks[r->n_hooks++]);
+}
+
 static void read_request(struct json_in *in, struct request *r)
 {
 	const char *word = json_in_word(in, "op");
@@ -122,6 +183,8 @@ static void read_request(struct json_in *in, struct request *r)
 	}
 	if (r->op == REQUEST_SIGNAL && !r->signal)
 		json_in_refuse(in, "signal", "is missing");
+	if (!in->failed && json_object_get(in->object, "hooks"))
+		read_hooks(in, r);
 }
 
 int request_from_line(const char *line, size_t n, struct request *ret, struct th_err *err)
@@ -144,8 +207,10 @@ int request_from_line(const char *line, size_t n, struct request *ret, struct th
 	if (!in.failed)
 		read_request(&in, &r);
 	json_decref(j);
-	if (in.failed)
+	if (in.failed) {
+		request_done(&r);
 		return in.failed;
+	}
 	*ret = r;
 	return 0;
 }

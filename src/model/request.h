@@ -5,7 +5,8 @@
  * What a command asks of a task's supervisor through its socket, and what comes back: one line of
  * JSON each (HACKING, "The control socket"). Pure: text from and to structs.
  *
- *	{"format": 1, "op": "stop", "signal": "TERM", "timeout_usec": 5000000, "reason": "asked"}
+ *	{"format": 1, "op": "stop", "signal": "TERM", "timeout_usec": 5000000, "reason": "asked",
+ *	 "hooks": [{"point": "pre-stop", "path": "/...", "role": "...", "option": "--prehook"}]}
  *	{"format": 1, "op": "signal", "signal": "HUP", "all": true}
  *	{"format": 1, "op": "wait"}
  *	{"format": 1, "op": "ping"}
@@ -21,6 +22,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "model/hook.h"
 #include "model/result.h"
 
 #include <stdbool.h>
@@ -28,7 +30,8 @@
 
 #define REQUEST_FORMAT 1
 /* Of a request and of each answer, the newline included. */
-#define REQUEST_MAX ((size_t)64 * 1024)
+#define REQUEST_MAX	  ((size_t)64 * 1024)
+#define REQUEST_HOOKS_MAX ((size_t)100)
 
 enum request_op {
 	REQUEST_PING,
@@ -44,7 +47,9 @@ struct request {
 	int signal;	/* stop: instead of the task's own; signal: which. 0: none */
 	bool all;	/* signal: for every process, not the main one alone */
 	usec_t timeout; /* stop: the grace, instead of the task's own; USEC_INFINITY: not given */
-	enum stop_reason reason; /* stop; STOP_NONE where absent */
+	enum stop_reason reason;   /* stop; STOP_NONE where absent */
+	struct hook_option *hooks; /* stop: at its points also; owned by who made them */
+	size_t n_hooks;
 };
 #define REQUEST_INIT(o)                                                                            \
 	{                                                                                          \
@@ -53,6 +58,8 @@ struct request {
 
 /* One line with its newline; the caller frees it. */
 char *request_to_line(const struct request *r);
+/* Frees the hooks of one that request_from_line() has filled. */
+void request_done(struct request *r);
 /* From one line without its newline. -EINVAL with err (EXIT_DATAERR, or EXIT_UNAVAILABLE for a
  * newer format). Unknown members are left alone. */
 int request_from_line(const char *line, size_t n, struct request *ret, struct th_err *err);

@@ -347,6 +347,19 @@ static int compare_file_hooks(const void *a, const void *b)
 	return strcmp(x->hook->name, y->hook->name);
 }
 
+void task_add_hook_option(struct task *t, const struct hook_option *o)
+{
+	struct hook_option *own;
+
+	t->hook_options =
+		xreallocarray(t->hook_options, t->n_hook_options + 1, sizeof(*t->hook_options));
+	own = &t->hook_options[t->n_hook_options++];
+	*own = (struct hook_option){.point = o->point};
+	str_replace(&own->path, o->path);
+	str_replace(&own->role, o->role);
+	str_replace(&own->option, o->option);
+}
+
 static int resolve_hooks(
 	struct task *t, const struct conf *c, const struct task_args *args, struct th_err *err)
 {
@@ -357,15 +370,8 @@ static int resolve_hooks(
 	t->hooks_kill_after = conf_duration(c, KEY_HOOKS_KILL_AFTER);
 	t->hooks_total_timeout = conf_duration(c, KEY_HOOKS_TOTAL_TIMEOUT);
 
-	t->hook_options = xcalloc(MAX(args->n_hook_options, (size_t)1), sizeof(*t->hook_options));
-	for (size_t i = 0; i < args->n_hook_options; i++) {
-		struct hook_option *o = &t->hook_options[t->n_hook_options++];
-
-		o->point = args->hook_options[i].point;
-		str_replace(&o->path, args->hook_options[i].path);
-		str_replace(&o->role, args->hook_options[i].role);
-		str_replace(&o->option, args->hook_options[i].option);
-	}
+	for (size_t i = 0; i < args->n_hook_options; i++)
+		task_add_hook_option(t, &args->hook_options[i]);
 
 	t->file_hooks = xcalloc(MAX(n, (size_t)1), sizeof(*t->file_hooks));
 	for (size_t i = 0; i < n; i++) {

@@ -22,7 +22,7 @@
 
 /* ---- the supervisor ---- */
 
-NORETURN static void supervise(const struct layout *layout, const struct task *task,
+NORETURN static void supervise(const struct layout *layout, struct task *task,
 	const struct supervisor_options *options, int channel)
 {
 	struct supervisor_options own = *options;

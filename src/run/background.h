@@ -22,7 +22,7 @@
 
 /* One of several tasks that are started at once. */
 struct background_start {
-	const struct task *task;
+	struct task *task;
 	bool running; /* the start is through: the task runs, or has ended since */
 	int status;   /* else why not, as supervisor_run() returns it */
 };

@@ -42,7 +42,7 @@ struct control;
 
 struct context {
 	const struct layout *layout;
-	const struct task *task;
+	struct task *task;
 	const struct supervisor_options *options;
 	struct loop *loop;
 	bool as_root;

@@ -111,6 +111,7 @@ static void take_request(struct control_client *k, size_t n)
 	}
 	strbuf_done(&k->line);
 	if (c->n_waiting >= CONTROL_WAITING_MAX && r.op == REQUEST_WAIT) {
+		request_done(&r);
 		control_end(k, EXIT_BUSY, "too many wait for this task already");
 		return;
 	}
@@ -124,9 +125,10 @@ static void take_request(struct control_client *k, size_t n)
 	 * only EPOLLHUP and EPOLLERR, which epoll_ctl(2) reports in any case. */
 	if (loop_add_fd(c->loop, &k->watch, k->fd, 0, on_left, k) < 0) {
 		client_free(k);
-		return;
+	} else {
+		c->fn(c->arg, k, &r);
 	}
-	c->fn(c->arg, k, &r);
+	request_done(&r);
 }
 
 static void on_readable(void *arg, uint32_t events)

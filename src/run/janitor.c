@@ -421,7 +421,7 @@ static char *group_log_dir(const struct layout *l, const char *group)
 }
 
 static int open_group_context(struct context *c, const struct layout *l,
-	const struct janitor_options *o, const struct task *task, struct th_err *err)
+	const struct janitor_options *o, struct task *task, struct th_err *err)
 {
 	_cleanup_free_ char *run = layout_run_group(l, task->group);
 	int r;

@@ -27,8 +27,8 @@ static int point_budget(const struct layout *l, const struct task *t, enum hook_
 	return r;
 }
 
-int plan_budget(const struct layout *layout, const struct task *task, struct plan_budget *ret,
-	struct th_err *err)
+int plan_budget(
+	const struct layout *layout, struct task *task, struct plan_budget *ret, struct th_err *err)
 {
 	static const enum hook_point stop_points[] = {
 		POINT_PRE_STOP, POINT_POST_EXIT, POINT_POST_STOP};
@@ -109,7 +109,7 @@ static void print_removal(const struct context *c, FILE *out)
 	}
 }
 
-int plan_print(const struct layout *layout, const struct task *task,
+int plan_print(const struct layout *layout, struct task *task,
 	const struct supervisor_options *options, FILE *out, struct th_err *err)
 {
 	struct context c;

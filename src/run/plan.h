@@ -10,7 +10,7 @@
 
 #include <stdio.h>
 
-int plan_print(const struct layout *layout, const struct task *task,
+int plan_print(const struct layout *layout, struct task *task,
 	const struct supervisor_options *options, FILE *out, struct th_err *err);
 
 /* Worst-case times of start (to the launch, and through post-start) and stop, as `hooks list`
@@ -18,7 +18,7 @@ int plan_print(const struct layout *layout, const struct task *task,
 struct plan_budget {
 	usec_t start, post_start, stop;
 };
-int plan_budget(const struct layout *layout, const struct task *task, struct plan_budget *ret,
+int plan_budget(const struct layout *layout, struct task *task, struct plan_budget *ret,
 	struct th_err *err);
 
 #endif

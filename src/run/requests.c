@@ -40,6 +40,12 @@ static void answer_stop(struct context *c, struct control_client *client, const 
 	/* Of several the most impatient counts. */
 	if (r->timeout != USEC_INFINITY)
 		q->with_timeout = q->has_timeout ? MIN(q->with_timeout, r->timeout) : r->timeout;
+	for (size_t i = 0; i < r->n_hooks; i++)
+		task_add_hook_option(c->task, &r->hooks[i]);
+	if (r->n_hooks) { /* the record gets them with the next write */
+		json_decref(c->record.task);
+		c->record.task = NULL;
+	}
 	q->has_timeout = q->has_timeout || r->timeout != USEC_INFINITY;
 	control_keep(client);
 }

@@ -475,8 +475,8 @@ static int finish_run(struct context *c)
 	return status;
 }
 
-int supervisor_run(const struct layout *layout, const struct task *task,
-	const struct supervisor_options *options)
+int supervisor_run(
+	const struct layout *layout, struct task *task, const struct supervisor_options *options)
 {
 	_cleanup_err_ struct th_err err = TH_ERR_INIT;
 	struct context c;

@@ -16,8 +16,8 @@
 
 /* Runs the task to its end, in this process. Returns the exit status of taskhook(1); messages have
  * been said. */
-int supervisor_run(const struct layout *layout, const struct task *task,
-	const struct supervisor_options *options);
+int supervisor_run(
+	const struct layout *layout, struct task *task, const struct supervisor_options *options);
 
 /* The pid of the supervisor that holds the task's lock: 1, 0 (none), or -errno. */
 int supervisor_find(const struct layout *layout, const char *group, const char *id, pid_t *ret);

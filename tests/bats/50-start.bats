@@ -172,6 +172,18 @@ teardown() { tasks_teardown; }
 	[ "$(field "$state/records/$group/t.json" status)" = 5 ]
 }
 
+@test "stop --prehook and --posthook run at their points, and stand in the record" {
+	for name in pre post; do
+		printf '#!/bin/sh\necho "$HOOK_POINT $HOOK_NAME" >>"%s/order"\n' "$root" >"$root/$name-hook"
+		chmod 755 "$root/$name-hook"
+	done
+	hook pre-stop/10-own "echo own >>'$root/order'"
+	begin -i t -- sleep "$nap"
+	(cd "$root" && th stop --prehook=pre-hook --posthook="$root/post-hook" "$group/t")
+	[ "$(cat "$root/order")" = $'own\npre-stop pre-hook\npost-stop post-hook' ]
+	[ "$(jq -r '[.task.hooks.options[] | .point] | join(" ")' "$state/records/$group/t.json")" = "pre-stop post-stop" ]
+}
+
 @test "a stop while it starts undoes the start, and both say so" {
 	hook pre-start/10-wait "echo >>'$root/reached'; sleep 600"
 	hook post-stop/10-undo "echo undone >>'$root/order'"

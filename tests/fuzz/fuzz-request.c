@@ -37,6 +37,12 @@ static void check_request(const char *line, size_t n)
 	CHECK(request_from_line(text, strlen(text) - 1, &again, NULL) == 0);
 	CHECK(again.op == r.op && again.signal == r.signal && again.all == r.all);
 	CHECK(again.timeout == r.timeout && again.reason == r.reason);
+	CHECK(again.n_hooks == r.n_hooks);
+	for (size_t i = 0; i < r.n_hooks; i++)
+		CHECK(r.hooks[i].path[0] == '/' &&
+			strcmp(again.hooks[i].path, r.hooks[i].path) == 0);
+	request_done(&r);
+	request_done(&again);
 }
 
 static void check_answer(const char *line, size_t n)

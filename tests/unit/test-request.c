@@ -22,6 +22,14 @@ static void there_and_back(const struct request *r, const char *line)
 	is_int(back.all, r->all, "for whom");
 	is_uint(back.timeout, r->timeout, "the time");
 	is_int(back.reason, r->reason, "the reason");
+	is_uint(back.n_hooks, r->n_hooks, "how many hooks");
+	for (size_t i = 0; i < back.n_hooks; i++)
+		ok(back.hooks[i].point == r->hooks[i].point &&
+				strcmp(back.hooks[i].path, r->hooks[i].path) == 0 &&
+				strcmp(back.hooks[i].role, r->hooks[i].role) == 0 &&
+				strcmp(back.hooks[i].option, r->hooks[i].option) == 0,
+			"the hook");
+	request_done(&back);
 }
 
 static void test_requests(void)
@@ -39,6 +47,15 @@ static void test_requests(void)
 	r.all = true;
 	there_and_back(
 		&r, "{\"format\":1,\"op\":\"signal\",\"signal\":\"RTMIN+2\",\"all\":true}\n");
+	r = (struct request)REQUEST_INIT(REQUEST_STOP);
+	r.hooks = &(struct hook_option){.point = POINT_PRE_STOP,
+		.path = (char *)(uintptr_t) "/h",
+		.role = (char *)(uintptr_t) "db",
+		.option = (char *)(uintptr_t) "--prehook"};
+	r.n_hooks = 1;
+	there_and_back(&r,
+		"{\"format\":1,\"op\":\"stop\",\"hooks\":[{\"point\":\"pre-stop\",\"path\":\"/h\","
+		"\"role\":\"db\",\"option\":\"--prehook\"}]}\n");
 	r = (struct request)REQUEST_INIT(REQUEST_WAIT);
 	there_and_back(&r, "{\"format\":1,\"op\":\"wait\"}\n");
 }
@@ -72,6 +89,13 @@ static void test_refused(void)
 	refused("{\"format\":1,\"op\":\"signal\",\"signal\":\"0\"}", EXIT_DATAERR, "signal");
 	refused("{\"format\":1,\"op\":\"stop\",\"timeout_usec\":-1}", EXIT_DATAERR, "timeout_usec");
 	refused("{\"format\":1,\"op\":\"stop\",\"reason\":\"boredom\"}", EXIT_DATAERR, "reason");
+	refused("{\"format\":1,\"op\":\"stop\",\"hooks\":[{\"point\":\"pre-start\",\"path\":\"/"
+		"h\"}]}",
+		EXIT_DATAERR, "hooks.point");
+	refused("{\"format\":1,\"op\":\"stop\",\"hooks\":[{\"point\":\"pre-stop\",\"path\":\"h\"}]"
+		"}",
+		EXIT_DATAERR, "hooks.path");
+	refused("{\"format\":1,\"op\":\"stop\",\"hooks\":[7]}", EXIT_DATAERR, "hooks");
 	memset(big, ' ', REQUEST_MAX);
 	is_int(request_from_line(big, REQUEST_MAX, &r, NULL), -EINVAL, "too long, and no err");
 	is_int(request_from_line("{\"format\":1,\"op\":\"wait\",\"colour\":\"red\"}",
