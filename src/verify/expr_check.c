@@ -864,7 +864,8 @@ static int check_array(struct checker *c, const struct expr_node *node, struct n
 		same = same && (i == 0 || elem.type == previous.type);
 		previous = elem;
 	}
-	if (same)
+	/* expr 1.8 looks at no element. */
+	if (same && c->expr->dialect != EXPR_BCS)
 		return array_of(c, &elem, ret);
 	*ret = of_type(VALUE_ARRAY);
 	return 0;

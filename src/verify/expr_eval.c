@@ -267,6 +267,8 @@ static int eval_range(struct eval *e, const struct expr_node *node, const struct
 	size = b->type == VALUE_INT ? b->u.integer : value_float_to_int(b->u.number);
 	/* As Go, which wraps around. */
 	size = (int64_t)((uint64_t)size - (uint64_t)from + 1);
+	if (size < 0 && e->run.expr->dialect == EXPR_BCS)
+		return fail(e, node, "a range cannot go down in the dialect bcs");
 	if (size < 0)
 		size = 0;
 	if (size >= EXPR_ELEMENTS_MAX)
@@ -338,7 +340,7 @@ static int eval_in(struct eval *e, const struct expr_node *node, const struct va
 	*ret = value_bool(false);
 	if (b->type == VALUE_NIL)
 		return 0;
-	if (b->type == VALUE_MAP || (all_strings(node->b) && e->run.expr->dialect != EXPR_BCS)) {
+	if (b->type == VALUE_MAP || all_strings(node->b)) {
 		bool strings = b->type != VALUE_MAP || !b->u.map->any_key;
 
 		/* Upstream makes a map of literals that are all strings; nil is the key "" there.

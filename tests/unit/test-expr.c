@@ -468,6 +468,9 @@ static void test_bcs(void)
 		{"\"a\"", "result not contains 'x'", "!'not' before any word but 'in'"},
 		{"\"a\"", "`x`", "!unrecognized character"},
 		{"\"a\"", "2 ^ 2", "!unexpected ^"},
+		{"\"a\"", "[1, 2][0] == 'x'", "false"},
+		{"\"a\"", "len(result) in ['a']", "!cannot be looked for among strings"},
+		{"\"a\"", "3..1", "!a range cannot go down"},
 		{"\"a\"", "1 < 2 < 3", "!'<' cannot join bool and int"},
 		{"\"a\"", "[1] | len()", "!unexpected |"},
 	};
