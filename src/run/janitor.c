@@ -310,10 +310,12 @@ out:
 /*
  * Removes the directory and the record of a task whose end is settled, under its lock, which says
  * that no start of it is under way. Looked at again with it: the ID may have been started, and have
- * ended, since it was found dead. -EAGAIN: it stays.
+ * ended, since it was found dead. `brought_down`: nothing of it lives, although its record may not
+ * say so, as a full disk takes none. -EAGAIN: it stays.
  */
 static int remove_dead(const struct layout *l, const struct janitor_options *o, const char *group,
-	const char *id, bool whatever_age, struct janitor_report *ret, struct th_err *err)
+	const char *id, bool whatever_age, bool brought_down, struct janitor_report *ret,
+	struct th_err *err)
 {
 	static const char *const keep[] = {"lock", NULL};
 	_cleanup_free_ char *dir = layout_group_dir(l, group);
@@ -322,13 +324,15 @@ static int remove_dead(const struct layout *l, const struct janitor_options *o, 
 	struct left_report left = {l, group, &ret->failures};
 	struct task_lock lock = TASK_LOCK_INIT;
 	struct dead_task again;
+	bool settled;
 	int r = take_lock(&lock, l, group, id, err);
 
 	if (r < 0)
 		goto out;
 	look_at(l, group, id, true, &again);
-	if ((again.life != LIFE_DEAD && again.life != LIFE_NAMED_ONLY) ||
-		(!whatever_age && !is_old(&again, o->older_than, o->failed_older_than))) {
+	settled = again.life == LIFE_DEAD || again.life == LIFE_NAMED_ONLY ||
+		  (brought_down && again.life == LIFE_OWED);
+	if (!settled || (!whatever_age && !is_old(&again, o->older_than, o->failed_older_than))) {
 		r = -EAGAIN;
 		goto out;
 	}
@@ -409,7 +413,7 @@ static int clean_task(const struct layout *l, const struct janitor_options *o, c
 		(void)printf("remove %s/%s\n", group, id);
 		return 1;
 	}
-	r = remove_dead(l, o, group, id, false, ret, err);
+	r = remove_dead(l, o, group, id, false, false, ret, err);
 	return r == -EAGAIN ? 0 : r < 0 ? r : 1;
 }
 
@@ -570,12 +574,15 @@ static void end_group(struct context *c, const struct janitor_options *o, const 
 	for (size_t i = 0; i < ids->n; i++) {
 		_cleanup_err_ struct th_err why = TH_ERR_INIT;
 		struct dead_task t;
+		int r = -EAGAIN;
 
 		look_at(l, group, ids->v[i], false, &t);
 		if (t.life == LIFE_OWED || t.life == LIFE_YOUNG)
-			(void)finish(l, o, group, ids->v[i], ret);
+			r = finish(l, o, group, ids->v[i], ret);
 		log_set_task(group);
-		if (remove_dead(l, o, group, ids->v[i], true, ret, &why) < 0 && err_is_set(&why))
+		if (remove_dead(l, o, group, ids->v[i], true, r != -EBUSY && r != -EAGAIN, ret,
+			    &why) < 0 &&
+			err_is_set(&why))
 			context_warn(c, "%s", err_text(&why));
 	}
 	living = name_living(l, group, ids);

@@ -209,3 +209,21 @@ teardown() { tasks_teardown; }
 	[ "$(field "$state/records/$group/t.json" state)" = failed ]
 	[ "$(field "$state/records/$group/t.json" result)" = hook-failed ]
 }
+
+@test "a group is removed from a disk that is full, also where the end of a task could not be written" {
+	needs_root "only root can mount"
+	unshare -m true || skip "no mount namespaces"
+	mkdir -p "$state"
+	run -0 unshare -m --propagation private bash -c '
+		mount -t tmpfs -o size=1m,mode=755 none "$1"
+		th() { "$TASKHOOK_PROGRAM" --root "$2" --config "$2/conf" "${@:4}"; }
+		th "$@" run -g "$3" -i t -- sh -c "head -c 3000000 /dev/zero | tr \\\\0 \\\\n; exit 3" >/dev/null
+		[ $? -eq 3 ] || exit 99
+		th "$@" cleanup "$3"
+		th "$@" cleanup --all
+		find "$1/tasks" "$1/records" -name "t*" -not -name tasks' - "$state" "$root" "$group" 3>&-
+	[[ $output == *"cannot write the record"* ]]
+	[[ $output != *"is kept"* ]]
+	[[ $output != *"$state/tasks"* ]]
+	[[ $output != *"$state/records"* ]]
+}
