@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # cleanup: the janitor, names, --force, --all, --dry-run.
-# shellcheck disable=SC2016,SC2154
+# shellcheck disable=SC2016,SC2154,SC2030,SC2031
 
 bats_require_minimum_version 1.8.0
 load lib/tasks

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # What killed supervisors leave, and clean-ups beside other starts: nothing is lost, nothing is done to others.
-# shellcheck disable=SC2016,SC2154
+# shellcheck disable=SC2016,SC2154,SC2030,SC2031
 
 bats_require_minimum_version 1.8.0
 load lib/tasks
