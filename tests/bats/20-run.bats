@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # run: the life of one task, its process, and what is left of it.
 # shellcheck disable=SC2016 # tasks expand their variables themselves
-# shellcheck disable=SC2154 # set by run and by lib/tasks.bash
+# shellcheck disable=SC2154,SC2030,SC2031 # set by run and by lib/tasks.bash
 
 bats_require_minimum_version 1.8.0
 load lib/tasks
