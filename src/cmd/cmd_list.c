@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "cmd/table.h"
 #include "cmd/task_view.h"
 #include "model/jsonio.h"
 #include "model/name.h"
@@ -24,28 +25,8 @@ static const struct cmd_option list_options[] = {
 
 static const struct cmd_option *const groups[] = {list_options, NULL};
 
-/* ---- the table ---- */
-
-enum {
-	COLUMN_TASK,
-	COLUMN_STATE,
-	COLUMN_SINCE,
-	COLUMN_PID,
-	COLUMN_RUN,
-	COLUMN_RESULT,
-	COLUMN_COUNT,
-};
-
-struct table {
-	char *(*rows)[COLUMN_COUNT];
-	size_t n;
-};
-
-static char **add_row(struct table *t)
-{
-	t->rows = xreallocarray(t->rows, t->n + 1, sizeof(*t->rows));
-	return t->rows[t->n++];
-}
+static const char *const column_names[] = {
+	"TASK", "STATE", "FOR", "PID", "RUN", "RESTARTS", "RESULT"};
 
 static char *age(usec_t since)
 {
@@ -58,53 +39,36 @@ static char *age(usec_t since)
 	return xstrdup(clock_format_span(since, buf, sizeof(buf)));
 }
 
+/* How it ended, or what it is held up by. */
+static char *result(const struct task_view *v)
+{
+	usec_t since, timeout;
+	_cleanup_free_ char *hook = task_view_hook(v, &since, &timeout), *how_long = NULL;
+
+	if (!hook)
+		return task_view_result(v);
+	how_long = age(since);
+	return xasprintf("%s: %s", hook, how_long);
+}
+
+static char *number(bool known, unsigned n)
+{
+	return known ? xasprintf("%u", n) : xstrdup("-");
+}
+
 static void add_task(struct table *t, const struct task_view *v)
 {
-	char **row = add_row(t);
+	_cleanup_free_ char *how = result(v);
 	pid_t pid = task_view_pid(v);
+	bool known = v->has_live || v->has_record;
 
-	row[COLUMN_TASK] = xasprintf("%s/%s", v->group, v->id);
-	row[COLUMN_STATE] = xstrdup(task_view_word(v));
-	row[COLUMN_SINCE] = age(v->since);
-	row[COLUMN_PID] = pid ? xasprintf("%d", (int)pid) : xstrdup("-");
-	row[COLUMN_RUN] = v->has_record ? xasprintf("%u", v->record.run_number) : xstrdup("-");
-	row[COLUMN_RESULT] = task_view_result(v);
-}
-
-static void print_table(const struct table *t)
-{
-	size_t width[COLUMN_COUNT] = {0};
-
-	for (size_t i = 0; i < t->n; i++)
-		for (size_t k = 0; k < COLUMN_COUNT; k++)
-			width[k] = MAX(width[k], strlen(t->rows[i][k]));
-	for (size_t i = 0; i < t->n; i++) {
-		for (size_t k = 0; k < COLUMN_RESULT; k++)
-			/* No blanks at the end of a line. */
-			printf("%-*s%s",
-				k + 1 < COLUMN_RESULT || *t->rows[i][k + 1] ? (int)width[k] : 0,
-				t->rows[i][k],
-				k + 1 < COLUMN_RESULT || *t->rows[i][k + 1] ? "  " : "");
-		puts(t->rows[i][COLUMN_RESULT]);
-	}
-}
-
-static void table_done(struct table *t)
-{
-	for (size_t i = 0; i < t->n; i++)
-		for (size_t k = 0; k < COLUMN_COUNT; k++)
-			free(t->rows[i][k]);
-	free(t->rows);
-}
-
-static void add_head(struct table *t)
-{
-	static const char *const names[COLUMN_COUNT] = {
-		"TASK", "STATE", "FOR", "PID", "RUN", "RESULT"};
-	char **row = add_row(t);
-
-	for (size_t k = 0; k < COLUMN_COUNT; k++)
-		row[k] = xstrdup(names[k]);
+	table_take(t, xasprintf("%s/%s", v->group, v->id));
+	table_take(t, xstrdup(task_view_word(v)));
+	table_take(t, age(v->since));
+	table_take(t, pid ? xasprintf("%d", (int)pid) : xstrdup("-"));
+	table_take(t, number(known, task_view_run_number(v)));
+	table_take(t, number(known, task_view_restarts(v)));
+	table_take(t, str_escape(how, 0));
 }
 
 /* ---- */
@@ -122,7 +86,8 @@ static void list_task(struct listing *l, const char *group, const char *id)
 	_cleanup_task_view_ struct task_view v = {0};
 	struct th_err err = TH_ERR_INIT;
 
-	if (task_view_read(&l->ctx->layout, group, id, &v, &err) < 0) {
+	if ((l->data->json ? task_view_read(&l->ctx->layout, group, id, &v, &err)
+			   : task_view_read_brief(&l->ctx->layout, group, id, &v, &err)) < 0) {
 		(void)cmd_fail(&err);
 		l->failed = true;
 		return;
@@ -190,21 +155,23 @@ static int find_groups(
 static int run(struct cmd_context *ctx, void *data, int argc, char **argv)
 {
 	_cleanup_strv_ struct strv names = STRV_INIT;
-	struct listing l = {.ctx = ctx, .data = data};
+	struct listing l = {.ctx = ctx,
+		.data = data,
+		.table = table_new(column_names, ARRAY_SIZE(column_names), 0)};
 	struct th_err err = TH_ERR_INIT;
 	int status = EXIT_OK;
 
-	if (cmd_load(ctx, &err) < 0 || find_groups(ctx, argc, argv, &names, &err) < 0)
+	if (cmd_load(ctx, &err) < 0 || find_groups(ctx, argc, argv, &names, &err) < 0) {
+		table_done(&l.table);
 		return cmd_fail(&err);
+	}
 	l.json = json_array();
-	if (!ctx->arg_quiet)
-		add_head(&l.table);
 	for (size_t i = 0; i < names.n; i++)
 		list_group(&l, names.v[i]);
 	if (l.data->json)
 		status = print_json(l.json);
 	else if (!ctx->arg_quiet)
-		print_table(&l.table);
+		table_print(&l.table, stdout);
 	table_done(&l.table);
 	json_decref(l.json);
 	return l.failed && status == EXIT_OK ? EXIT_WITH_FAILURES : status;

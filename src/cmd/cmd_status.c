@@ -176,7 +176,7 @@ static void print_text(const struct task_view *v, const struct layout *l)
 		say("supervisor", "%d", (int)v->supervisor_pid);
 	if (v->has_record) {
 		say("run", "%u, restarts %u", v->record.run_number,
-			v->has_live ? v->live.restart_count : v->record.restart_count);
+			task_view_restarts(v));
 		say_command(&v->record);
 		if (v->record.message)
 			say("message", "%s", v->record.message);

@@ -33,6 +33,8 @@ th_cmd_SOURCES = \
 	src/cmd/dispatch.h \
 	src/cmd/start_options.c \
 	src/cmd/start_options.h \
+	src/cmd/table.c \
+	src/cmd/table.h \
 	src/cmd/task_options.c \
 	src/cmd/task_options.h \
 	src/cmd/task_select.c \

@@ -74,7 +74,7 @@ static int read_live(const struct layout *l, struct task_view *v, struct th_err 
 	_cleanup_close_ int fd = -1;
 	int r;
 
-	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return errno == ENOENT ? 0 : cannot_read(dir, -errno, err);
 	r = lockfile_holder(fd, "lock", &v->supervisor_pid);
@@ -111,15 +111,22 @@ static void judge(struct task_view *v)
 	v->since = v->has_live ? v->live.since_usec : v->record.started;
 }
 
-int task_view_read(const struct layout *l, const char *group, const char *id, struct task_view *ret,
-	struct th_err *err)
+/* Nothing has ended yet that the record would tell of. */
+static bool live_tells_all(const struct task_view *v)
+{
+	return v->supervised && v->has_live && v->live.restart_count == 0 &&
+	       v->live.state <= STATE_RUNNING;
+}
+
+static int read_view(const struct layout *l, const char *group, const char *id, bool brief,
+	struct task_view *ret, struct th_err *err)
 {
 	struct task_view v = {.group = xstrdup(group), .id = xstrdup(id)};
 	int r;
 
 	/* The lock first: a task that ends in between has its end in the record. */
 	r = read_live(l, &v, err);
-	if (r == 0)
+	if (r == 0 && !(brief && live_tells_all(&v)))
 		r = read_record(l, &v, err);
 	if (r < 0) {
 		task_view_done(&v);
@@ -128,6 +135,18 @@ int task_view_read(const struct layout *l, const char *group, const char *id, st
 	judge(&v);
 	*ret = v;
 	return 0;
+}
+
+int task_view_read(const struct layout *l, const char *group, const char *id, struct task_view *ret,
+	struct th_err *err)
+{
+	return read_view(l, group, id, false, ret, err);
+}
+
+int task_view_read_brief(const struct layout *l, const char *group, const char *id,
+	struct task_view *ret, struct th_err *err)
+{
+	return read_view(l, group, id, true, ret, err);
 }
 
 void task_view_done(struct task_view *v)
@@ -153,10 +172,24 @@ bool task_view_is_live(const struct task_view *v)
 	return v->supervised || v->lost || v->state == STATE_STUCK;
 }
 
+unsigned task_view_run_number(const struct task_view *v)
+{
+	return v->has_live ? v->live.run_number : v->record.run_number;
+}
+
+unsigned task_view_restarts(const struct task_view *v)
+{
+	return v->has_live ? v->live.restart_count : v->record.restart_count;
+}
+
 pid_t task_view_pid(const struct task_view *v)
 {
 	if (!v->has_live || v->live.main_pid <= 0)
 		return 0;
+	/* Its supervisor lives and has not seen its end; /proc is dear where there are thousands.
+	 */
+	if (v->supervised && v->live.state == STATE_RUNNING)
+		return v->live.main_pid;
 	return proc_is_alive(v->live.main_pid, v->live.main_start_ticks) ? v->live.main_pid : 0;
 }
 

@@ -50,6 +50,10 @@ bool task_view_exists(const struct layout *l, const char *group, const char *id)
 /* 0; -EACCES and the like with err where the files cannot be read. `ret` is zeroed. */
 int task_view_read(const struct layout *l, const char *group, const char *id, struct task_view *ret,
 	struct th_err *err);
+/* The same without reading the record where the live state tells all that a line of a list does: of
+ * a task that runs and was never restarted. Then has_record is false. */
+int task_view_read_brief(const struct layout *l, const char *group, const char *id,
+	struct task_view *ret, struct th_err *err);
 void task_view_done(struct task_view *v);
 #define _cleanup_task_view_ _cleanup_(task_view_done)
 
@@ -57,6 +61,9 @@ void task_view_done(struct task_view *v);
 const char *task_view_word(const struct task_view *v);
 /* True where something of it runs or is owed: what `list` shows without --all. */
 bool task_view_is_live(const struct task_view *v);
+/* Which start of this ID it is, and how often it was restarted; 0: unknown. */
+unsigned task_view_run_number(const struct task_view *v);
+unsigned task_view_restarts(const struct task_view *v);
 /* pid of the task's process; 0: none. */
 pid_t task_view_pid(const struct task_view *v);
 /* How it ended, for people: "exit 3", "SIGKILL", "pre-start/20-mount failed"; "" before its end.

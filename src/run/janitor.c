@@ -55,7 +55,7 @@ static int add_names(const char *path, const char *suffix, struct strv *ret)
 		if (suffix && !str_ends_with(e->d_name, suffix))
 			continue;
 		name = xstrndup(e->d_name, strlen(e->d_name) - (suffix ? strlen(suffix) : 0));
-		if (name_check(name, "", NULL) == 0 && !strv_contains(ret, name))
+		if (name_check(name, "", NULL) == 0)
 			strv_take(ret, TAKE_PTR(name));
 	}
 	closedir(d);
@@ -67,10 +67,22 @@ static int by_bytes(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+/* Each once, though several directories have it. */
 static void sort_names(struct strv *sv)
 {
-	if (sv->n)
-		qsort(sv->v, sv->n, sizeof(*sv->v), by_bytes);
+	size_t n = 0;
+
+	if (sv->n == 0)
+		return;
+	qsort(sv->v, sv->n, sizeof(*sv->v), by_bytes);
+	for (size_t i = 1; i < sv->n; i++) {
+		if (strcmp(sv->v[i], sv->v[n]) == 0)
+			free(sv->v[i]);
+		else
+			sv->v[++n] = sv->v[i];
+	}
+	sv->n = n + 1;
+	sv->v[sv->n] = NULL;
 }
 
 int janitor_groups(const struct layout *l, struct strv *ret)

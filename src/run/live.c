@@ -8,10 +8,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
 #define NAME	 "live"
 #define NEW_NAME "live.new"
@@ -108,34 +109,29 @@ const struct live_state *live_get(const struct live *l)
 int live_read(int dirfd, struct live_state *ret)
 {
 	_cleanup_close_ int fd = -1;
-	struct live_file *map;
-	struct stat st;
+	struct live_file copy;
+	uint32_t after;
 
 	fd = openat(dirfd, NAME, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	if (st.st_size != (off_t)sizeof(*map))
-		return -EBADMSG;
-	map = mmap(NULL, sizeof(*map), PROT_READ, MAP_SHARED, fd, 0);
-	if (map == MAP_FAILED)
-		return -errno;
-	if (map->magic != LIVE_MAGIC || map->version != LIVE_VERSION || map->size != sizeof(*map)) {
-		(void)munmap(map, sizeof(*map));
-		return -EBADMSG;
-	}
-	atomic_thread_fence(memory_order_acquire);
+	/* Read, not mapped: `list` does this for each of thousands. The page is that of the
+	 * mapping, so the order of the stores holds here too. */
 	for (int i = 0; i < LIVE_READ_TRIES; i++) {
-		uint32_t before = atomic_load_explicit(&map->sequence, memory_order_acquire);
+		ssize_t n = pread(fd, &copy, sizeof(copy), 0);
 
-		*ret = map->state;
-		atomic_thread_fence(memory_order_acquire);
-		if (!(before & 1) &&
-			before == atomic_load_explicit(&map->sequence, memory_order_relaxed))
+		if (n < 0)
+			return -errno;
+		if (n != (ssize_t)sizeof(copy) || copy.magic != LIVE_MAGIC ||
+			copy.version != LIVE_VERSION || copy.size != sizeof(copy))
+			return -EBADMSG;
+		if (pread(fd, &after, sizeof(after), offsetof(struct live_file, sequence)) !=
+			(ssize_t)sizeof(after))
+			return -EBADMSG;
+		if (!(copy.sequence & 1) && copy.sequence == after)
 			break;
 	}
-	(void)munmap(map, sizeof(*map));
+	*ret = copy.state;
 	/* From outside as far as we know: the strings must end, the point must be one. */
 	ret->boot_id[sizeof(ret->boot_id) - 1] = '\0';
 	ret->hook_name[sizeof(ret->hook_name) - 1] = '\0';

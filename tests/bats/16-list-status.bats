@@ -40,7 +40,7 @@ until_says()
 
 @test "nothing there: a head and no row" {
 	run -0 th list
-	[[ $output =~ ^TASK\ +STATE\ +FOR\ +PID\ +RUN\ +RESULT$ ]]
+	[[ $output =~ ^TASK\ +STATE\ +FOR\ +PID\ +RUN\ +RESTARTS\ +RESULT$ ]]
 	run -0 th list --json
 	[[ $output == *'"tasks": []'* ]]
 }
