@@ -60,6 +60,8 @@ struct task *task_free(struct task *t)
 	cglimits_done(&t->limits);
 	cglimits_done(&t->group_limits);
 	free(t->group_limits_origin);
+	for (size_t i = 0; i < TASK_ORIGIN_COUNT; i++)
+		free(t->origins[i]);
 	strv_done(&t->hooks_pass_env);
 	for (size_t i = 0; i < t->n_hook_options; i++)
 		hook_option_done(&t->hook_options[i]);
@@ -428,6 +430,22 @@ void task_resolve_node(struct node *ret, const struct conf *c)
 	str_replace(&ret->cluster_config_dir, conf_string(c, KEY_NODE_CLUSTER_CONFIG_DIR));
 }
 
+static void resolve_origins(struct task *t, const struct conf *c, const struct task_args *args)
+{
+	static const enum conf_key keys[TASK_ORIGIN_COUNT] = {
+		[TASK_ORIGIN_COMMAND] = KEY_TASK_COMMAND,
+		[TASK_ORIGIN_USER] = KEY_TASK_USER,
+		[TASK_ORIGIN_GROUPS] = KEY_TASK_SUPPLEMENTARY_GROUPS,
+		[TASK_ORIGIN_WORKDIR] = KEY_TASK_WORKDIR,
+		[TASK_ORIGIN_STDIN] = KEY_TASK_STDIN,
+	};
+
+	for (size_t i = 0; i < TASK_ORIGIN_COUNT; i++)
+		if (conf_is_set(c, keys[i]) &&
+			(i != TASK_ORIGIN_COMMAND || !args->command || !args->command[0]))
+			t->origins[i] = origin_text(c, keys[i]);
+}
+
 static void resolve_settings(struct task *t, const struct conf *c, const struct task_args *args)
 {
 	str_replace(&t->file, args->file);
@@ -455,6 +473,7 @@ static void resolve_settings(struct task *t, const struct conf *c, const struct 
 	resolve_limits(&t->limits, c, false);
 	resolve_limits(&t->group_limits, c, true);
 	t->group_limits_origin = group_limits_origin(c);
+	resolve_origins(t, c, args);
 	t->log_to_files = conf_enum(c, KEY_LOGS_TO) == 0;
 	t->log_max_size = conf_uint(c, KEY_LOGS_MAX_SIZE);
 	t->log_max_files = (unsigned)conf_uint(c, KEY_LOGS_MAX_FILES);

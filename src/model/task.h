@@ -46,6 +46,16 @@ struct task_hook {
 	unsigned points;   /* bit 1 << enum hook_point for each of its schedule */
 };
 
+/* Settings that only the start can find wrong, on this host. */
+enum task_origin {
+	TASK_ORIGIN_COMMAND,
+	TASK_ORIGIN_USER,
+	TASK_ORIGIN_GROUPS,
+	TASK_ORIGIN_WORKDIR,
+	TASK_ORIGIN_STDIN,
+	TASK_ORIGIN_COUNT,
+};
+
 struct task {
 	char *group, *id;
 	char *name; /* "GROUP/ID" */
@@ -70,6 +80,9 @@ struct task {
 	struct cglimits limits, group_limits;
 	char *group_limits_origin; /* "FILE:LINE" or "--set", for the refusal of a different value
 				    */
+	/* "FILE:LINE" or the option, for messages of the start; NULL: not set, or read from a
+	 * record. */
+	char *origins[TASK_ORIGIN_COUNT];
 	bool log_to_files;
 	uint64_t log_max_size;
 	unsigned log_max_files;

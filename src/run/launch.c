@@ -28,6 +28,27 @@
 
 #define LISTED_PIDS 8
 
+/* Puts where it was set before the message. */
+static int blame(const struct context *c, enum task_origin of, int r, struct th_err *err)
+{
+	if (r < 0 && of != TASK_ORIGIN_COUNT && c->task->origins[of])
+		err_prefix(err, "%s", c->task->origins[of]);
+	return r;
+}
+
+/* Of the user and the groups that could not be had, the one that is wrong. */
+static enum task_origin blamed_for_user(const struct task *t, int r)
+{
+	struct cred user = {0};
+
+	if (r == 0 || !t->has_supplementary_groups)
+		return TASK_ORIGIN_USER;
+	if (t->user && cred_lookup(t->user, NULL, &user, NULL) < 0)
+		return TASK_ORIGIN_USER;
+	cred_done(&user);
+	return TASK_ORIGIN_GROUPS;
+}
+
 int launch_resolve_user(struct context *c, struct th_err *err)
 {
 	const struct task *t = c->task;
@@ -51,7 +72,7 @@ int launch_resolve_user(struct context *c, struct th_err *err)
 			"cannot run as user '%s': only root can change the user (run taskhook as "
 			"root, or drop 'user')",
 			c->cred.name);
-	return r;
+	return blame(c, blamed_for_user(t, r), r, err);
 }
 
 static void set_format(struct strv *env, const char *name, unsigned value)
@@ -122,7 +143,9 @@ static int open_stdin(struct context *c, bool *ret_own, int *ret_fd, struct th_e
 	}
 	*ret_fd = open(from, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	if (*ret_fd < 0)
-		return err_set(err, EXIT_CONFIG, errno, "cannot open '%s' for stdin: %m", from);
+		return blame(c, TASK_ORIGIN_STDIN,
+			err_set(err, EXIT_CONFIG, errno, "cannot open '%s' for stdin: %m", from),
+			err);
 	*ret_own = true;
 	return 0;
 }
@@ -217,6 +240,30 @@ void launch_set_rights(const struct context *c, struct spawn_spec *spec)
 	spec->n_rlimits = t->n_rlimits;
 }
 
+static enum task_origin origin_of(enum spawn_step step)
+{
+	switch (step) {
+	case SPAWN_EXEC:
+		return TASK_ORIGIN_COMMAND;
+	case SPAWN_CHDIR:
+		return TASK_ORIGIN_WORKDIR;
+	case SPAWN_UID:
+		return TASK_ORIGIN_USER;
+	case SPAWN_GROUPS:
+		return TASK_ORIGIN_GROUPS;
+	case SPAWN_OK:
+	case SPAWN_CLONE:
+	case SPAWN_CGROUP:
+	case SPAWN_SESSION:
+	case SPAWN_FD:
+	case SPAWN_OOM_SCORE_ADJ:
+	case SPAWN_NICE:
+	case SPAWN_RLIMIT:
+		break;
+	}
+	return TASK_ORIGIN_COUNT;
+}
+
 int launch_task(struct context *c, struct th_err *err)
 {
 	const struct task *t = c->task;
@@ -234,7 +281,7 @@ int launch_task(struct context *c, struct th_err *err)
 	launch_environment(c, &env);
 	r = launch_find_program(t->command.v[0], &env, cwd, &path, err);
 	if (r < 0)
-		return r;
+		return blame(c, TASK_ORIGIN_COMMAND, r, err);
 	r = open_stdin(c, &own, &in, err);
 	if (r < 0)
 		return r;
@@ -265,7 +312,8 @@ int launch_task(struct context *c, struct th_err *err)
 	if (r < 0) {
 		live_begin(c->live)->main_pid = 0;
 		live_end(c->live);
-		return launch_explain(c, step, r, path, cwd, err);
+		r = launch_explain(c, step, r, path, cwd, err);
+		return blame(c, origin_of(step), r, err);
 	}
 	c->launched = true;
 	c->launched_at = clock_monotonic_usec();

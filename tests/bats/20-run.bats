@@ -101,6 +101,19 @@ teardown() { tasks_teardown; }
 	[[ $output == *"'no-such-user' does not exist"* ]]
 }
 
+@test "run: what only this host can find wrong is named with its file and line" {
+	local what
+	for what in "user = no-such-user" "supplementary-groups = no-such-group" "workdir = /no/such" \
+		"stdin = /no/such"; do
+		printf '[task]\ncommand = true\n%s\n' "$what" >"$BATS_TEST_TMPDIR/wrong.ini"
+		run -78 th run -g "$group" -f "$BATS_TEST_TMPDIR/wrong.ini"
+		[[ $output == *"$BATS_TEST_TMPDIR/wrong.ini:3: "* ]]
+	done
+	printf '[task]\ncommand = no-such-command-here\n' >"$BATS_TEST_TMPDIR/wrong.ini"
+	run -127 th run -g "$group" -f "$BATS_TEST_TMPDIR/wrong.ini"
+	[[ $output == *"$BATS_TEST_TMPDIR/wrong.ini:2: command 'no-such-command-here' not found"* ]]
+}
+
 @test "the task's user can neither touch logs nor replace local" {
 	needs_root "only root can change the user"
 	run ! th run -g "$group" -i own --set task.user=nobody -- sh -c 'touch mine && ! rm local 2>/dev/null && ! mv logs x 2>/dev/null && ! touch logs/x 2>/dev/null && exit 9'
