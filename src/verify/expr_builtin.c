@@ -20,8 +20,10 @@
 
 #define NSEC INT64_C(1000000000)
 
-static int fail(const struct expr_call *call, const char *fmt, ...) PRINTF_ATTR(2, 3);
-static int fail(const struct expr_call *call, const char *fmt, ...)
+/* A macro, so that the result is seen to be negative. */
+#define fail(...) (complain(__VA_ARGS__), -EINVAL)
+
+PRINTF_ATTR(2, 3) static void complain(const struct expr_call *call, const char *fmt, ...)
 {
 	_cleanup_free_ char *why = NULL, *shown = NULL;
 	va_list args;
@@ -31,7 +33,7 @@ static int fail(const struct expr_call *call, const char *fmt, ...)
 		why = NULL;
 	va_end(args);
 	shown = str_escape(why ? why : "wrong", 200);
-	return expr_error(call->run->expr, call->node->at, EINVAL, call->run->err, "%s", shown);
+	expr_error_set(call->run->expr, call->node->at, EINVAL, call->run->err, "%s", shown);
 }
 
 int expr_count_steps(struct expr_run *run, const struct expr_node *node, uint64_t steps)

@@ -51,9 +51,11 @@ static const struct nature untyped = {.type = VALUE_ANY, .untyped = true};
 
 static int check(struct checker *c, const struct expr_node *node, struct nature *ret);
 
-static int fail(const struct checker *c, const struct expr_node *node, const char *fmt, ...)
-	PRINTF_ATTR(3, 4);
-static int fail(const struct checker *c, const struct expr_node *node, const char *fmt, ...)
+/* A macro, so that the result is seen to be negative. */
+#define fail(...) (complain(__VA_ARGS__), -EINVAL)
+
+PRINTF_ATTR(3, 4)
+static void complain(const struct checker *c, const struct expr_node *node, const char *fmt, ...)
 {
 	_cleanup_free_ char *why = NULL, *shown = NULL;
 	va_list args;
@@ -63,7 +65,7 @@ static int fail(const struct checker *c, const struct expr_node *node, const cha
 		why = NULL;
 	va_end(args);
 	shown = str_escape(why ? why : "wrong", 240);
-	return expr_error(c->expr, node->at, EINVAL, c->err, "%s", shown);
+	expr_error_set(c->expr, node->at, EINVAL, c->err, "%s", shown);
 }
 
 static struct nature of_type(enum value_type type)
@@ -909,6 +911,7 @@ static int check(struct checker *c, const struct expr_node *node, struct nature 
 {
 	int rc;
 
+	*ret = untyped;
 	switch (node->kind) {
 	case EXPR_LITERAL:
 		*ret = of_type((enum value_type)node->value.type);

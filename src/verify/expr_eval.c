@@ -39,9 +39,11 @@ struct eval {
 
 static int eval(struct eval *e, const struct expr_node *node, struct value *ret);
 
-static int fail(struct eval *e, const struct expr_node *node, const char *fmt, ...)
-	PRINTF_ATTR(3, 4);
-static int fail(struct eval *e, const struct expr_node *node, const char *fmt, ...)
+/* A macro, so that the result is seen to be negative. */
+#define fail(...) (complain(__VA_ARGS__), -EINVAL)
+
+PRINTF_ATTR(3, 4)
+static void complain(struct eval *e, const struct expr_node *node, const char *fmt, ...)
 {
 	_cleanup_free_ char *why = NULL, *shown = NULL;
 	va_list args;
@@ -51,7 +53,7 @@ static int fail(struct eval *e, const struct expr_node *node, const char *fmt, .
 		why = NULL;
 	va_end(args);
 	shown = str_escape(why ? why : "wrong", 200);
-	return expr_error(e->run.expr, node->at, EINVAL, e->run.err, "%s", shown);
+	expr_error_set(e->run.expr, node->at, EINVAL, e->run.err, "%s", shown);
 }
 
 static const char *type_name(const struct value *v)
@@ -400,8 +402,8 @@ static int eval_in_range(struct eval *e, const struct expr_node *node, struct va
 
 static int eval_binary(struct eval *e, const struct expr_node *node, struct value *ret)
 {
-	struct value a, b;
-	bool same;
+	struct value a = value_nil(), b = value_nil();
+	bool same = false;
 	int rc;
 
 	if (node->op == EXPR_OP_OR || node->op == EXPR_OP_AND)
@@ -1149,9 +1151,10 @@ static int eval_chain(struct eval *e, const struct expr_node *node, struct value
 /* Recursion as deep as the tree, which is bounded. */
 static int eval(struct eval *e, const struct expr_node *node, struct value *ret)
 {
-	bool holds;
+	bool holds = false;
 	int rc = expr_count_steps(&e->run, node, 1);
 
+	*ret = value_nil();
 	if (rc < 0)
 		return rc;
 	switch (node->kind) {

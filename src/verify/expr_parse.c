@@ -284,7 +284,7 @@ static int lex(struct parser *p, struct token *token)
 	} else if (c == '\'' || c == '"' || (c == '`' && p->expr->dialect != EXPR_BCS)) {
 		int rc = lex_string(p, token);
 
-		if (rc < 0)
+		if (rc != 0)
 			return rc;
 	} else if ((c == 'b' || c == 'B') && (next == '\'' || next == '"')) {
 		return expr_error(p->expr, p->pos, EINVAL, p->err,
@@ -428,12 +428,12 @@ static int append(struct parser *p, struct expr_node *node, size_t *room, struct
 		struct expr_node **grown;
 
 		*room = *room ? *room * 2 : 4;
-		grown = value_pool_alloc(&p->expr->pool, *room, sizeof(struct expr_node *));
+		grown = value_pool_alloc(&p->expr->pool, *room, sizeof(void *));
 		if (!grown)
 			return expr_error(
 				p->expr, node->at, E2BIG, p->err, "the condition is too long");
 		if (node->n > 0)
-			memcpy(grown, node->list, node->n * sizeof(struct expr_node *));
+			memcpy(grown, node->list, node->n * sizeof(void *));
 		node->list = grown;
 	}
 	node->list[node->n++] = child;
@@ -552,9 +552,9 @@ static int compile_regex(struct parser *p, struct expr_node *node)
 	if (node->b->kind != EXPR_LITERAL || node->b->value.type != VALUE_STRING)
 		return 0;
 	rc = regex_compile(node->b->value.u.text, node->b->value.count, &regex, &err);
-	if (rc < 0)
+	if (rc != 0)
 		return expr_error(expr, node->b->at, -rc, p->err, "%s", err_text(&err));
-	expr->regexes = xreallocarray(expr->regexes, expr->n_regexes + 1, sizeof(*expr->regexes));
+	expr->regexes = xreallocarray(expr->regexes, expr->n_regexes + 1, sizeof(void *));
 	expr->regexes[expr->n_regexes++] = regex;
 	node->regex = regex;
 	return 0;
@@ -568,7 +568,7 @@ static int make_binary(struct parser *p, enum expr_op op, uint32_t at_byte, stru
 
 	if (rc == 0)
 		rc = finish_node(p, node, a, b, NULL);
-	if (rc < 0)
+	if (rc != 0)
 		return rc;
 	node->op = op;
 	node->truth = truth_of(node);
@@ -584,7 +584,7 @@ static int make_unary(struct parser *p, enum expr_kind kind, uint32_t at_byte, u
 
 	if (rc == 0)
 		rc = finish_node(p, node, a, NULL, NULL);
-	if (rc < 0)
+	if (rc != 0)
 		return rc;
 	node->truth = truth_of(node);
 	*ret = node;
@@ -605,7 +605,7 @@ static int parse_comparison(struct parser *p, const struct operator_info *info, 
 			rc = make_binary(p, info->op, at_byte, a, b, &compared);
 		if (rc == 0 && all)
 			rc = make_binary(p, EXPR_OP_AND, at_byte, all, compared, &compared);
-		if (rc < 0)
+		if (rc != 0)
 			return rc;
 		all = compared;
 		a = b;
@@ -614,7 +614,7 @@ static int parse_comparison(struct parser *p, const struct operator_info *info, 
 			break;
 		at_byte = p->current.from;
 		rc = next(p);
-		if (rc < 0)
+		if (rc != 0)
 			return rc;
 	}
 	*left = all;
@@ -633,7 +633,7 @@ static int parse_pipe(struct parser *p, struct expr_node **left)
 	if (name.kind != TOKEN_NAME)
 		return unexpected(p);
 	rc = next(p);
-	return rc < 0 ? rc : parse_call(p, &name, *left, left);
+	return rc != 0 ? rc : parse_call(p, &name, *left, left);
 }
 
 static int parse_conditional(struct parser *p, struct expr_node **node)
@@ -653,7 +653,7 @@ static int parse_conditional(struct parser *p, struct expr_node **node)
 			rc = new_node(p, EXPR_CONDITIONAL, at_byte, (*node)->from, &made);
 		if (rc == 0)
 			rc = finish_node(p, made, *node, then, otherwise);
-		if (rc < 0)
+		if (rc != 0)
 			return rc;
 		*node = made;
 	}
@@ -682,7 +682,7 @@ static int parse_let(struct parser *p, uint32_t from, struct expr_node **ret)
 		rc = new_node(p, EXPR_LET, name.from, from, &node);
 	if (rc == 0)
 		rc = finish_node(p, node, value, body, NULL);
-	if (rc < 0)
+	if (rc != 0)
 		return rc;
 	node->value = token_value(p, &name);
 	*ret = node;
@@ -695,7 +695,7 @@ static int parse_block(struct parser *p, struct expr_node **ret)
 
 	if (rc == 0)
 		rc = parse_sequence(p, ret);
-	return rc < 0 ? rc : expect(p, TOKEN_BRACKET, "}");
+	return rc != 0 ? rc : expect(p, TOKEN_BRACKET, "}");
 }
 
 /* At "if". */
@@ -720,7 +720,7 @@ static int parse_if(struct parser *p, struct expr_node **ret)
 		rc = new_node(p, EXPR_CONDITIONAL, from, from, &node);
 	if (rc == 0)
 		rc = finish_node(p, node, condition, then, otherwise);
-	if (rc < 0)
+	if (rc != 0)
 		return rc;
 	leave(p);
 	*ret = node;
@@ -744,7 +744,7 @@ static int parse_unary(struct parser *p, struct expr_node **ret)
 		rc = parse_expression(p, precedence, &operand);
 	if (rc == 0)
 		rc = make_unary(p, kind, from, from, operand, &operand);
-	return rc < 0 ? rc : parse_postfix(p, operand, ret);
+	return rc != 0 ? rc : parse_postfix(p, operand, ret);
 }
 
 /* ---- primaries --------------------------------------------------------------------------- */
@@ -795,7 +795,7 @@ static int parse_number(struct parser *p, struct expr_node **ret)
 		}
 		value = value_int(integer);
 	}
-	if (rc < 0)
+	if (rc != 0)
 		return expr_error(p->expr, token.from, EINVAL, p->err,
 			rc == -ERANGE ? "the number %.*s is too large" : "invalid number %.*s",
 			(int)MIN(token.to - token.from, 40U), p->s + token.from);
@@ -813,8 +813,9 @@ static int parse_array(struct parser *p, struct expr_node **ret)
 	size_t room = 0;
 	int rc = new_node(p, EXPR_ARRAY, p->current.from, p->current.from, &node);
 
-	if (rc == 0)
-		rc = next(p);
+	if (rc != 0)
+		return rc;
+	rc = next(p);
 	while (rc == 0 && !is(p, TOKEN_BRACKET, "]")) {
 		struct expr_node *element = NULL;
 
@@ -859,8 +860,9 @@ static int parse_map(struct parser *p, struct expr_node **ret)
 	size_t room = 0;
 	int rc = new_node(p, EXPR_MAP, p->current.from, p->current.from, &node);
 
-	if (rc == 0)
-		rc = next(p);
+	if (rc != 0)
+		return rc;
+	rc = next(p);
 	while (rc == 0 && !is(p, TOKEN_BRACKET, "}")) {
 		struct expr_node *key = NULL, *value = NULL;
 
@@ -956,7 +958,7 @@ static int parse_closure_call(struct parser *p, const struct closure_builtin *bu
 	}
 	if (rc == 0 && !bcs && is(p, TOKEN_OPERATOR, ","))
 		rc = next(p);
-	return rc < 0 ? rc : expect(p, TOKEN_BRACKET, ")");
+	return rc != 0 ? rc : expect(p, TOKEN_BRACKET, ")");
 }
 
 static int parse_arguments(struct parser *p, struct expr_node *node, size_t *room)
@@ -976,7 +978,7 @@ static int parse_arguments(struct parser *p, struct expr_node *node, size_t *roo
 		if (rc == 0)
 			rc = append(p, node, room, argument);
 	}
-	return rc < 0 ? rc : next(p);
+	return rc != 0 ? rc : next(p);
 }
 
 /* Behind the name. Which names there are is found out later. */
@@ -999,7 +1001,7 @@ static int parse_call(
 	if (rc == 0)
 		rc = closure ? parse_closure_call(p, closure, node, &room)
 			     : parse_arguments(p, node, &room);
-	if (rc < 0)
+	if (rc != 0)
 		return rc;
 	node->value = token_value(p, name);
 	node->to = p->end;
@@ -1017,13 +1019,13 @@ static int parse_name(struct parser *p, struct expr_node **ret)
 	struct token token = p->current;
 	int rc = next(p);
 
-	if (rc < 0)
+	if (rc != 0)
 		return rc;
 	for (size_t i = 0; i < ARRAY_SIZE(literals); i++) {
 		if (!is_word(p, token.from, token.to, literals[i].name))
 			continue;
 		rc = new_node(p, EXPR_LITERAL, token.from, token.from, ret);
-		if (rc < 0)
+		if (rc != 0)
 			return rc;
 		(*ret)->value = literals[i].value;
 		(*ret)->truth = truth_of(*ret);
@@ -1036,7 +1038,7 @@ static int parse_name(struct parser *p, struct expr_node **ret)
 		if (rc == 0)
 			(*ret)->value = token_value(p, &token);
 	}
-	return rc < 0 ? rc : parse_postfix(p, *ret, ret);
+	return rc != 0 ? rc : parse_postfix(p, *ret, ret);
 }
 
 /* At # or at the dot of .name, which stays for the postfix. */
@@ -1062,7 +1064,7 @@ static int parse_pointer(struct parser *p, struct expr_node **ret)
 	}
 	if (rc == 0)
 		rc = new_node(p, EXPR_POINTER, from, from, &node);
-	if (rc < 0)
+	if (rc != 0)
 		return rc;
 	node->value = name;
 	return parse_postfix(p, node, ret);
@@ -1084,7 +1086,7 @@ static int parse_primary(struct parser *p, struct expr_node **ret)
 			rc = parse_sequence(p, &inner);
 		if (rc == 0)
 			rc = expect(p, TOKEN_BRACKET, ")");
-		if (rc < 0)
+		if (rc != 0)
 			return rc;
 		inner->from = token.from;
 		inner->to = p->end;
@@ -1101,7 +1103,7 @@ static int parse_primary(struct parser *p, struct expr_node **ret)
 	}
 	if (is(p, TOKEN_OPERATOR, "::") && p->expr->dialect != EXPR_BCS) {
 		rc = next(p);
-		if (rc < 0)
+		if (rc != 0)
 			return rc;
 		token = p->current;
 		if (token.kind != TOKEN_NAME)
@@ -1109,7 +1111,7 @@ static int parse_primary(struct parser *p, struct expr_node **ret)
 		rc = next(p);
 		if (rc == 0)
 			rc = parse_call(p, &token, NULL, ret);
-		return rc < 0 ? rc : parse_postfix(p, *ret, ret);
+		return rc != 0 ? rc : parse_postfix(p, *ret, ret);
 	}
 	switch (token.kind) {
 	case TOKEN_NAME:
@@ -1120,7 +1122,7 @@ static int parse_primary(struct parser *p, struct expr_node **ret)
 		rc = next(p);
 		if (rc == 0)
 			rc = new_node(p, EXPR_LITERAL, token.from, token.from, ret);
-		if (rc < 0)
+		if (rc != 0)
 			return rc;
 		(*ret)->value = token.string;
 		return parse_postfix(p, *ret, ret);
@@ -1131,7 +1133,7 @@ static int parse_primary(struct parser *p, struct expr_node **ret)
 			rc = parse_map(p, ret);
 		else
 			return unexpected(p);
-		return rc < 0 ? rc : parse_postfix(p, *ret, ret);
+		return rc != 0 ? rc : parse_postfix(p, *ret, ret);
 	case TOKEN_OPERATOR:
 	case TOKEN_END:
 		break;
@@ -1161,14 +1163,14 @@ static int parse_member(struct parser *p, struct expr_node **node, bool optional
 	rc = next(p);
 	if (rc == 0)
 		rc = new_node(p, EXPR_LITERAL, name.from, name.from, &property);
-	if (rc < 0)
+	if (rc != 0)
 		return rc;
 	property->value = token_value(p, &name);
 	if (in_chain)
 		base = base->a;
 	rc = new_node(p, is(p, TOKEN_BRACKET, "(") ? EXPR_METHOD : EXPR_MEMBER, name.from,
 		base->from, &member);
-	if (rc < 0)
+	if (rc != 0)
 		return rc;
 	member->optional = optional;
 	if (member->kind == EXPR_METHOD) {
@@ -1207,7 +1209,7 @@ static int parse_index(struct parser *p, struct expr_node **node, uint32_t at_by
 		rc = new_node(p, slice ? EXPR_SLICE : EXPR_MEMBER, at_byte, (*node)->from, &made);
 	if (rc == 0)
 		rc = finish_node(p, made, *node, from, to);
-	if (rc < 0)
+	if (rc != 0)
 		return rc;
 	if (optional && !slice) {
 		made->optional = true;
@@ -1226,11 +1228,11 @@ static int parse_postfix(struct parser *p, struct expr_node *node, struct expr_n
 
 		if (optional || is(p, TOKEN_OPERATOR, ".")) {
 			rc = next(p);
-			if (rc < 0)
+			if (rc != 0)
 				return rc;
 			if (!optional || !is(p, TOKEN_BRACKET, "[")) {
 				rc = parse_member(p, &node, optional);
-				if (rc < 0)
+				if (rc != 0)
 					return rc;
 				continue;
 			}
@@ -1240,7 +1242,7 @@ static int parse_postfix(struct parser *p, struct expr_node *node, struct expr_n
 		rc = next(p);
 		if (rc == 0)
 			rc = parse_index(p, &node, at_byte, optional);
-		if (rc < 0)
+		if (rc != 0)
 			return rc;
 	}
 	*ret = node;
@@ -1263,7 +1265,7 @@ static int parse_operator(
 		return 0;
 	if (negated) {
 		rc = next(p);
-		if (rc < 0)
+		if (rc != 0)
 			return rc;
 		op = p->current;
 		info = find_operator(p, &op);
@@ -1295,7 +1297,7 @@ static int parse_operator(
 			info->text);
 	*coalesced = info->op == EXPR_OP_COALESCE;
 	rc = next(p);
-	if (rc < 0)
+	if (rc != 0)
 		return rc;
 	if (is_comparison(info)) {
 		rc = parse_comparison(p, info, op.from, left);
@@ -1315,7 +1317,7 @@ static int parse_expression(struct parser *p, int precedence, struct expr_node *
 	bool coalesced = false;
 	int rc = enter(p);
 
-	if (rc < 0)
+	if (rc != 0)
 		return rc;
 	if (precedence == 0 && is(p, TOKEN_OPERATOR, "let")) {
 		uint32_t from = p->current.from;
@@ -1334,7 +1336,7 @@ static int parse_expression(struct parser *p, int precedence, struct expr_node *
 		if (rc == 0 && precedence == 0)
 			rc = parse_conditional(p, &node);
 	}
-	if (rc < 0)
+	if (rc != 0)
 		return rc;
 	leave(p);
 	*ret = node;
@@ -1365,7 +1367,7 @@ static int parse_sequence(struct parser *p, struct expr_node **ret)
 		if (rc == 0)
 			sequence->to = p->end;
 	}
-	if (rc < 0)
+	if (rc != 0)
 		return rc;
 	*ret = sequence ? sequence : first;
 	return 0;

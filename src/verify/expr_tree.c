@@ -22,7 +22,7 @@ void expr_free(struct expr *expr)
 	free(expr);
 }
 
-int expr_error(
+void expr_error_set(
 	const struct expr *expr, uint32_t at, int errnum, struct th_err *err, const char *fmt, ...)
 {
 	_cleanup_free_ char *why = NULL;
@@ -43,9 +43,11 @@ int expr_error(
 		}
 	}
 	if (memchr(expr->text, '\n', expr->len))
-		return err_set(err, EXIT_DATAERR, errnum, "line %u, column %u: %s", line, column,
+		(void)err_set(err, EXIT_DATAERR, errnum, "line %u, column %u: %s", line, column,
 			why ? why : "wrong");
-	return err_set(err, EXIT_DATAERR, errnum, "column %u: %s", column, why ? why : "wrong");
+	else
+		(void)err_set(
+			err, EXIT_DATAERR, errnum, "column %u: %s", column, why ? why : "wrong");
 }
 
 char *expr_node_text(const struct expr *expr, const struct expr_node *node, size_t max)

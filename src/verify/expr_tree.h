@@ -95,8 +95,11 @@ struct expr_env {
 /* Frees it with all nodes; NULL does nothing. */
 void expr_free(struct expr *expr);
 
-/* An error of a condition: "column 8: TEXT", "line 2, column 8: TEXT" where it has several. */
-int expr_error(const struct expr *expr, uint32_t at, int errnum, struct th_err *err,
+/* An error of a condition: "column 8: TEXT", "line 2, column 8: TEXT" where it has several. Gives
+ * -errnum, by a macro so that who reads one file alone sees that it is negative. */
+#define expr_error(expr, at, errnum, err, ...)                                                     \
+	(expr_error_set(expr, at, errnum, err, __VA_ARGS__), -(errnum))
+void expr_error_set(const struct expr *expr, uint32_t at, int errnum, struct th_err *err,
 	const char *fmt, ...) PRINTF_ATTR(5, 6);
 
 /* The source of a node, blanks and comments as one blank each, at most `max` bytes. The caller

@@ -132,17 +132,19 @@ int goduration_parse(const char *text, int64_t *ret_nsec, struct th_err *err)
 /* Writes `value` / 10^digits without zeros at the end. */
 static void add_decimal(struct strbuf *b, uint64_t value, unsigned digits)
 {
+	char text[32];
 	uint64_t power = 1;
+	size_t len;
 
 	for (unsigned i = 0; i < digits; i++)
 		power *= 10;
 	strbuf_addf(b, "%" PRIu64, value / power);
-	value %= power;
-	if (value == 0)
-		return;
-	for (; value % 10 == 0; digits--)
-		value /= 10;
-	strbuf_addf(b, ".%0*" PRIu64, (int)digits, value);
+	(void)snprintf(text, sizeof(text), ".%0*" PRIu64, (int)digits, value % power);
+	len = strlen(text);
+	while (len > 1 && text[len - 1] == '0')
+		len--;
+	if (len > 1)
+		strbuf_add(b, text, len);
 }
 
 char *goduration_format(int64_t nsec, char *buf)

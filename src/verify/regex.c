@@ -91,8 +91,10 @@ struct parser {
 
 static int parse_alternation(struct parser *p, size_t *ret);
 
-static int bad(struct parser *p, int errnum, const char *fmt, ...) PRINTF_ATTR(3, 4);
-static int bad(struct parser *p, int errnum, const char *fmt, ...)
+/* A macro, so that the result is seen to be negative. */
+#define bad(p, errnum, ...) (complain(p, errnum, __VA_ARGS__), -(errnum))
+
+PRINTF_ATTR(3, 4) static void complain(struct parser *p, int errnum, const char *fmt, ...)
 {
 	_cleanup_free_ char *shown = str_escape_n(p->s, p->len, 60), *why = NULL;
 	va_list args;
@@ -101,7 +103,7 @@ static int bad(struct parser *p, int errnum, const char *fmt, ...)
 	if (vasprintf(&why, fmt, args) < 0)
 		why = NULL;
 	va_end(args);
-	return err_set(p->err, EXIT_DATAERR, errnum, "regular expression '%s': %s", shown,
+	(void)err_set(p->err, EXIT_DATAERR, errnum, "regular expression '%s': %s", shown,
 		why ? why : "wrong");
 }
 

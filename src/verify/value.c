@@ -946,7 +946,7 @@ int value_parse_float(const char *text, size_t len, double *ret)
 
 int64_t value_float_to_int(double number)
 {
-	if (number >= -0x1p63 && number < 0x1p63)
+	if (number >= -9223372036854775808.0 && number < 9223372036854775808.0)
 		return (int64_t)number;
 	return INT64_MIN;
 }

@@ -97,7 +97,7 @@ static void test_usual(void)
 		{"\"NotANum\"", "asFloat(result) == 1.1", "!asFloat(): 'NotANum' is no number"},
 		{"\"1.1\"", "asFloat(result) == \"1.1\"", "!'==' cannot join float and string"},
 		{"1", "a == true", "!column 1: unknown name a"},
-		{"1", "resul > 1", "!unknown name resul (did you mean result?)"},
+		{"1", "reslt > 1", "!unknown name reslt (did you mean result?)"},
 		{"1", "asIn(result)", "!unknown name asIn (did you mean asInt?)"},
 		/* Our own. */
 		{"1", "response.code in [502, 503]", "true"},
@@ -503,7 +503,7 @@ static void test_unknown_result(void)
 		{"result.a[0] + 1", 0, VALUE_ANY},
 		{"len(result)", 0, VALUE_INT},
 		{"response.code == 200 and args.x == 'y'", 0, VALUE_BOOL},
-		{"resul > 1", -EINVAL, VALUE_ANY},
+		{"reslt > 1", -EINVAL, VALUE_ANY},
 		{"result > 1 and 'a' > 1", -EINVAL, VALUE_ANY},
 		{"result >", -EINVAL, VALUE_ANY},
 	};
@@ -659,6 +659,8 @@ static void test_nesting(void)
 		{"", "result", "?.a", 4000, "more than 500 operators or brackets"},
 		{"", "1", " < 1", 4000, "more than 500 operators or brackets"},
 		{"", "1", "; 1", 12000, "more than 10000 parts"},
+		{"", "1", "; [1]", 6000, "more than 10000 parts"},
+		{"", "1", "; {}", 12000, "more than 10000 parts"},
 		{"1 ,", "1", "", 40000, "the limit is 65536"},
 		{"(", "", "", 60000, "nested deeper than 200"},
 	};
