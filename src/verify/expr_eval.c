@@ -384,7 +384,7 @@ static int eval_in_range(struct eval *e, const struct expr_node *node, struct va
 	if (rc != 0)
 		return rc;
 	if (from.type != VALUE_INT || to.type != VALUE_INT) {
-		struct value range;
+		struct value range = value_nil();
 
 		rc = eval_range(e, node->b, &from, &to, &range);
 		return rc != 0 ? rc : eval_in(e, node, &a, &range, ret);
