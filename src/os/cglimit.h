@@ -54,9 +54,9 @@ unsigned cglimits_controllers(const struct cglimits *l);
  */
 int cglimits_apply(int dirfd, const struct cglimits *l, const char *section, struct th_err *err);
 
-/* True where `b` sets all that `a` sets, to the same values: CPUs are compared as a set, io_max as a
- * set of texts. Else *ret_key (may be NULL; static memory) is the key of the first that differs, as
- * in the task file without its section. */
+/* True where `b` sets all that `a` sets, to the same values: CPUs are compared as a set, io_max as
+ * a set of texts. Else *ret_key (may be NULL; static memory) is the key of the first that differs,
+ * as in the task file without its section. */
 bool cglimits_within(const struct cglimits *a, const struct cglimits *b, const char **ret_key);
 
 /* The value of one key as a user writes it, several joined by ", "; NULL where it is not set. The

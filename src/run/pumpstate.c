@@ -163,10 +163,10 @@ static size_t reserve(struct pumpstate *s, size_t want)
 	size_t need = HEADER_SIZE + want;
 
 	if (need > s->allocated) {
-		size_t upto = MIN((need + STEP - 1) / STEP * STEP, MAP_SIZE);
+		size_t up_to = MIN((need + STEP - 1) / STEP * STEP, MAP_SIZE);
 
-		if (posix_fallocate(s->fd, (off_t)s->allocated, (off_t)(upto - s->allocated)) == 0)
-			s->allocated = upto;
+		if (posix_fallocate(s->fd, (off_t)s->allocated, (off_t)(up_to - s->allocated)) == 0)
+			s->allocated = up_to;
 		s->grown = true;
 	}
 	return MIN(want, s->allocated - HEADER_SIZE);

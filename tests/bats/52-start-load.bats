@@ -52,8 +52,8 @@ names() { seq -f "$group/t%02g" 1 "$1" | sort; }
 @test "starts and stops of the same IDs at once: one of each wins, nothing is lost or doubled" {
 	churn()
 	{
-		local i
-		for i in 1 2 3; do
+		local _
+		for _ in 1 2 3; do
 			th -q start --if-running=wait=30s -g "$group" -i "$1" -- sleep "$nap" >/dev/null || return 1
 			th stop "$group/$1" || return 1
 		done

@@ -30,8 +30,8 @@ static const struct {
 
 static int usage(void)
 {
-	fprintf(stderr,
-		"usage: die-at entry|exit clone3|fgetxattr|fsetxattr|renameat2 N PROGRAM [ARG...]\n");
+	fprintf(stderr, "usage: die-at entry|exit clone3|fgetxattr|fsetxattr|renameat2 N PROGRAM "
+			"[ARG...]\n");
 	return 64;
 }
 
