@@ -63,7 +63,7 @@ static void show_json(const struct show *s, const struct shown *k)
 	if (k->line)
 		json_put_u64(j, "line", k->line);
 	if (k->info) {
-		json_put_text(j, "default", k->info->def);
+		json_put_text(j, "default", *k->info->def ? k->info->def : NULL);
 		json_put_text(j, "help", k->info->help);
 	}
 	(void)json_array_append_new(s->json, j);
@@ -77,8 +77,8 @@ static void show_text(const struct show *s, const struct shown *k)
 					      : xstrdup(k->value ? k->origin : "");
 
 	if (s->verbose && k->info)
-		printf("\n; %s%s%s\n", k->info->help, k->info->def ? "; default " : "",
-			k->info->def ? k->info->def : "");
+		printf("\n; %s%s%s\n", k->info->help, *k->info->def ? "; default " : "",
+			k->info->def);
 	if (*origin)
 		printf("%-*s %-*s %s\n", VALUE_COLUMN, key, ORIGIN_COLUMN, value, origin);
 	else

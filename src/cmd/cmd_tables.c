@@ -54,7 +54,7 @@ static int run(struct cmd_context *ctx, void *data, int argc, char **argv)
 	for (enum conf_key k = 0; k < CONF_KEY_COUNT; k++) {
 		const struct conf_key_info *i = conf_key_info(k);
 
-		printf("key\t%s\t%s\t%s\t%s\n", i->section, i->name, i->def ? i->def : "", i->help);
+		printf("key\t%s\t%s\t%s\t%s\n", i->section, i->name, i->def, i->help);
 	}
 	for (enum hook_point p = 0; p < POINT_COUNT; p++)
 		printf("point\t%s\t%s\n", point_name(p), point_is_fatal(p) ? "fatal" : "warning");

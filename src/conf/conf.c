@@ -163,14 +163,12 @@ static char *where_text(unsigned where)
 		{CONF_IN_TASK, "a task file"},
 		{CONF_IN_HOOK, "the .conf file of a hook"},
 	};
-	const char *words[ARRAY_SIZE(kinds) + 1];
-	size_t n = 0;
+	_cleanup_strbuf_ struct strbuf words = STRBUF_INIT;
 
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
 		if (where & kinds[i].bit)
-			words[n++] = kinds[i].text;
-	words[n] = NULL;
-	return conf_join_words(words);
+			strbuf_addf(&words, "%s%s", words.len ? "|" : "", kinds[i].text);
+	return conf_join_words(strbuf_str(&words));
 }
 
 static struct conf *conf_add_named(struct conf *c, enum conf_named kind, const char *name)
@@ -605,7 +603,11 @@ const char *conf_string(const struct conf *c, enum conf_key key)
 {
 	const struct conf_value *v = &conf_slot(c, key)->value;
 
-	return v->text ? v->text : conf_key_info(key)->def;
+	const char *def = conf_key_info(key)->def;
+
+	if (v->text)
+		return v->text;
+	return *def ? def : NULL;
 }
 
 /* The default of a key that has one. */
@@ -627,7 +629,7 @@ static uint64_t conf_number(const struct conf *c, enum conf_key key, uint64_t mi
 
 	if (v->text)
 		return v->number;
-	if (!info->def)
+	if (!*info->def)
 		return missing;
 	parse_default(info, &fallback);
 	number = fallback.number;
@@ -772,7 +774,7 @@ char *conf_format(const struct conf *c, enum conf_key key)
 
 	if (v->text)
 		return conf_value_format(info, v);
-	if (!info->def)
+	if (!*info->def)
 		return NULL;
 	parse_default(info, &fallback);
 	text = conf_value_format(info, &fallback);

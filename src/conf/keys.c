@@ -28,125 +28,129 @@
 #define FETCH_TIME_MAX (30 * USEC_PER_DAY)
 #define FETCH_SIZE_MAX (KIB << 50)
 
-static const char *const words_auto[] = {"auto", NULL};
-static const char *const words_cgroup_mode[] = {"auto", "required", "off", NULL};
-static const char *const words_task_stdin[] = {"auto", "null", NULL};
-static const char *const words_keep[] = {"logs", "all", "none", NULL};
-static const char *const words_supervisor[] = {"end", "keep", NULL};
-static const char *const words_log_to[] = {"files", "none", NULL};
-static const char *const words_on_failure[] = {"fail", "warn", "ignore", "stop", NULL};
-static const char *const words_hook_stdin[] = {"null", "record", NULL};
-static const char *const words_landlock[] = {"auto", "required", "off", NULL};
-static const char *const words_artifact_mode[] = {"any", "file", "dir", NULL};
-static const char *const words_run_if[] = {"always", "success", "failure", NULL};
+#define WORDS_AUTO	    "auto"
+#define WORDS_CGROUP_MODE   "auto|required|off"
+#define WORDS_TASK_STDIN    "auto|null"
+#define WORDS_KEEP	    "logs|all|none"
+#define WORDS_SUPERVISOR    "end|keep"
+#define WORDS_LOG_TO	    "files|none"
+#define WORDS_ON_FAILURE    "fail|warn|ignore|stop"
+#define WORDS_HOOK_STDIN    "null|record"
+#define WORDS_LANDLOCK	    "auto|required|off"
+#define WORDS_ARTIFACT_MODE "any|file|dir"
+#define WORDS_RUN_IF	    "always|success|failure"
 
 /* clang-format off */
 #define ROW(KEY, SECTION, NAME, TYPE, MIN, MAX, DEF, WORDS, WHERE, HELP)                           \
 	[KEY] = {KEY, TYPE, WHERE, SECTION, NAME, MIN, MAX, DEF, WORDS, HELP}
 
 #define RLIMIT_ROW(KEY, NAME, HELP)                                                                \
-	ROW(KEY, "task", NAME, CONF_RLIMIT, 0, UINT64_MAX, NULL, NULL, IN_TASKS, HELP)
+	ROW(KEY, "task", NAME, CONF_RLIMIT, 0, UINT64_MAX, "", "", IN_TASKS, HELP)
 
 /* [limits] and [group-limits]: the same keys for the task's cgroup and for the group's. A process
  * does not start in less than some ten KiB; a bare number without its unit is more likely. The
  * ranges of weights are cgroup-v2.rst's, of pids PID_MAX_LIMIT's; the kernel takes no CPU quota
  * below 1 ms in 100 ms. */
 #define LIMIT_ROWS(PREFIX, SECTION, WHERE, WHOSE)                                                  \
-	ROW(PREFIX##_MEMORY, SECTION, "memory", CONF_SIZE, 64 * KIB, UINT64_MAX, NULL, NULL,       \
+	ROW(PREFIX##_MEMORY, SECTION, "memory", CONF_SIZE, 64 * KIB, UINT64_MAX, "", "",       \
 		WHERE, "most memory of " WHOSE "; above it the kernel kills (memory.max)"),        \
-	ROW(PREFIX##_MEMORY_HIGH, SECTION, "memory-high", CONF_SIZE, 64 * KIB, UINT64_MAX, NULL,   \
-		NULL, WHERE, "memory of " WHOSE " above which it is slowed down (memory.high)"),   \
-	ROW(PREFIX##_MEMORY_LOW, SECTION, "memory-low", CONF_SIZE, 0, UINT64_MAX, NULL, NULL,      \
+	ROW(PREFIX##_MEMORY_HIGH, SECTION, "memory-high", CONF_SIZE, 64 * KIB, UINT64_MAX, "",   \
+		"", WHERE, "memory of " WHOSE " above which it is slowed down (memory.high)"),   \
+	ROW(PREFIX##_MEMORY_LOW, SECTION, "memory-low", CONF_SIZE, 0, UINT64_MAX, "", "",      \
 		WHERE, "memory not taken from " WHOSE " while others can give (memory.low)"),      \
-	ROW(PREFIX##_MEMORY_SWAP, SECTION, "memory-swap", CONF_SIZE, 0, UINT64_MAX, NULL, NULL,    \
+	ROW(PREFIX##_MEMORY_SWAP, SECTION, "memory-swap", CONF_SIZE, 0, UINT64_MAX, "", "",    \
 		WHERE, "most swap of " WHOSE " (memory.swap.max)"),                                \
-	ROW(PREFIX##_CPU, SECTION, "cpu", CONF_CPU, 10000, UINT64_MAX, NULL, NULL, WHERE,          \
+	ROW(PREFIX##_CPU, SECTION, "cpu", CONF_CPU, 10000, UINT64_MAX, "", "", WHERE,          \
 		"most CPU time of " WHOSE ": 100% or 1 is one CPU (cpu.max)"),                     \
-	ROW(PREFIX##_CPU_WEIGHT, SECTION, "cpu-weight", CONF_UINT, 1, 10000, NULL, NULL, WHERE,    \
+	ROW(PREFIX##_CPU_WEIGHT, SECTION, "cpu-weight", CONF_UINT, 1, 10000, "", "", WHERE,    \
 		"share of " WHOSE " where CPU time is short; others have 100 (cpu.weight)"),       \
-	ROW(PREFIX##_CPUS, SECTION, "cpus", CONF_CPUS, 0, 0, NULL, NULL, WHERE,                    \
+	ROW(PREFIX##_CPUS, SECTION, "cpus", CONF_CPUS, 0, 0, "", "", WHERE,                    \
 		"the CPUs that " WHOSE " may run on (cpuset.cpus)"),                               \
-	ROW(PREFIX##_PIDS, SECTION, "pids", CONF_UINT, 1, 4194304, NULL, NULL, WHERE,              \
+	ROW(PREFIX##_PIDS, SECTION, "pids", CONF_UINT, 1, 4194304, "", "", WHERE,              \
 		"most processes and threads of " WHOSE " (pids.max)"),                             \
-	ROW(PREFIX##_IO_WEIGHT, SECTION, "io-weight", CONF_UINT, 1, 10000, NULL, NULL, WHERE,      \
+	ROW(PREFIX##_IO_WEIGHT, SECTION, "io-weight", CONF_UINT, 1, 10000, "", "", WHERE,      \
 		"share of " WHOSE " where a disk is busy; others have 100 (io.weight)"),           \
-	ROW(PREFIX##_IO_MAX, SECTION, "io-max", CONF_IO_MAX, 0, 0, NULL, NULL, WHERE,              \
+	ROW(PREFIX##_IO_MAX, SECTION, "io-max", CONF_IO_MAX, 0, 0, "", "", WHERE,              \
 		"most traffic of " WHOSE " with one device (io.max)")
+
+_Static_assert(sizeof(TH_LOCALSTATEDIR "/lib/taskhook") <= sizeof(((struct conf_key_info *)0)->def) &&
+		       sizeof(TH_RUNSTATEDIR "/taskhook") <= sizeof(((struct conf_key_info *)0)->def),
+	"--localstatedir or --runstatedir is too long for a default");
 
 static const struct conf_key_info keys[] = {
 	ROW(KEY_PATHS_STATE, "paths", "state", CONF_PATH, 0, 0,
-		TH_LOCALSTATEDIR "/lib/taskhook", NULL, IN_MAIN,
+		TH_LOCALSTATEDIR "/lib/taskhook", "", IN_MAIN,
 		"directory of tasks, logs and records"),
-	ROW(KEY_PATHS_RUN, "paths", "run", CONF_PATH, 0, 0, TH_RUNSTATEDIR "/taskhook", NULL,
+	ROW(KEY_PATHS_RUN, "paths", "run", CONF_PATH, 0, 0, TH_RUNSTATEDIR "/taskhook", "",
 		IN_MAIN, "directory of locks and of what changes while tasks run"),
 
-	ROW(KEY_CGROUP_PARENT, "cgroup", "parent", CONF_CGROUP, 0, 0, "auto", words_auto, IN_MAIN,
+	ROW(KEY_CGROUP_PARENT, "cgroup", "parent", CONF_CGROUP, 0, 0, "auto", WORDS_AUTO, IN_MAIN,
 		"cgroup that holds those of the task groups"),
-	ROW(KEY_CGROUP_MODE, "cgroup", "mode", CONF_ENUM, 0, 0, "auto", words_cgroup_mode, IN_MAIN,
+	ROW(KEY_CGROUP_MODE, "cgroup", "mode", CONF_ENUM, 0, 0, "auto", WORDS_CGROUP_MODE, IN_MAIN,
 		"whether tasks need a cgroup"),
 
 	ROW(KEY_HOOKS_TIMEOUT, "hooks", "timeout", CONF_DURATION, HOOK_TIME_MIN, HOOK_TIME_MAX,
-		"60s", NULL, IN_MAIN, "longest time of one hook"),
+		"60s", "", IN_MAIN, "longest time of one hook"),
 	ROW(KEY_HOOKS_KILL_AFTER, "hooks", "kill-after", CONF_DURATION, 0, HOOK_TIME_MAX, "5s",
-		NULL, IN_MAIN, "time from SIGTERM to SIGKILL for a hook past its timeout"),
+		"", IN_MAIN, "time from SIGTERM to SIGKILL for a hook past its timeout"),
 	ROW(KEY_HOOKS_TOTAL_TIMEOUT, "hooks", "total-timeout", CONF_DURATION, HOOK_TIME_MIN,
-		HOOK_TIME_MAX, "5min", NULL, IN_MAIN,
+		HOOK_TIME_MAX, "5min", "", IN_MAIN,
 		"longest time of all hooks of one hook point"),
-	ROW(KEY_HOOKS_PASS_ENV, "hooks", "pass-env", CONF_LIST, 0, 0, NULL, NULL, IN_MAIN,
+	ROW(KEY_HOOKS_PASS_ENV, "hooks", "pass-env", CONF_LIST, 0, 0, "", "", IN_MAIN,
 		"variables of the caller that hooks get (patterns)"),
-	ROW(KEY_HOOKS_PATH, "hooks", "path", CONF_PATHS, 0, 0, NULL, NULL, IN_MAIN,
+	ROW(KEY_HOOKS_PATH, "hooks", "path", CONF_PATHS, 0, 0, "", "", IN_MAIN,
 		"more hook directories, searched after the system's"),
 
-	ROW(KEY_NODE_NAME, "node", "name", CONF_STRING, 0, 0, NULL, NULL, IN_MAIN,
+	ROW(KEY_NODE_NAME, "node", "name", CONF_STRING, 0, 0, "", "", IN_MAIN,
 		"name of this host for hooks; the host name where not set"),
-	ROW(KEY_NODE_IP, "node", "ip", CONF_ADDRESS, 0, 0, NULL, NULL, IN_MAIN,
+	ROW(KEY_NODE_IP, "node", "ip", CONF_ADDRESS, 0, 0, "", "", IN_MAIN,
 		"address of this host for hooks"),
-	ROW(KEY_NODE_ROLES, "node", "roles", CONF_LIST, 0, 0, NULL, NULL, IN_MAIN,
+	ROW(KEY_NODE_ROLES, "node", "roles", CONF_LIST, 0, 0, "", "", IN_MAIN,
 		"roles of this host; a hook with a role runs where the host has it"),
-	ROW(KEY_NODE_CLUSTER_ENDPOINT, "node", "cluster-endpoint", CONF_STRING, 0, 0, NULL, NULL,
+	ROW(KEY_NODE_CLUSTER_ENDPOINT, "node", "cluster-endpoint", CONF_STRING, 0, 0, "", "",
 		IN_MAIN, "EGGO_CLUSTER_API_ENDPOINT of hooks"),
 	ROW(KEY_NODE_CLUSTER_CONFIG_DIR, "node", "cluster-config-dir", CONF_PATH, 0, 0,
-		"/etc/kubernetes", NULL, IN_MAIN, "EGGO_CLUSTER_CONFIG_DIR of hooks"),
+		"/etc/kubernetes", "", IN_MAIN, "EGGO_CLUSTER_CONFIG_DIR of hooks"),
 
 	ROW(KEY_CLEANUP_OLDER_THAN, "cleanup", "older-than", CONF_DURATION, 0, UINT64_MAX, "7d",
-		NULL, IN_MAIN, "age at which the clean-up removes a task that ended"),
+		"", IN_MAIN, "age at which the clean-up removes a task that ended"),
 	ROW(KEY_CLEANUP_FAILED_OLDER_THAN, "cleanup", "failed-older-than", CONF_DURATION, 0,
-		UINT64_MAX, "30d", NULL, IN_MAIN,
+		UINT64_MAX, "30d", "", IN_MAIN,
 		"age at which the clean-up removes a task that failed"),
 
-	ROW(KEY_TASK_GROUP, "task", "group", CONF_NAME, 0, 0, "default", NULL, IN_TASKS,
+	ROW(KEY_TASK_GROUP, "task", "group", CONF_NAME, 0, 0, "default", "", IN_TASKS,
 		"task group"),
-	ROW(KEY_TASK_ID, "task", "id", CONF_NAME, 0, 0, NULL, NULL, IN_TASK,
+	ROW(KEY_TASK_ID, "task", "id", CONF_NAME, 0, 0, "", "", IN_TASK,
 		"name of the task within its group"),
-	ROW(KEY_TASK_COMMAND, "task", "command", CONF_COMMAND, 0, 0, NULL, NULL, IN_TASK,
+	ROW(KEY_TASK_COMMAND, "task", "command", CONF_COMMAND, 0, 0, "", "", IN_TASK,
 		"command and its arguments; no shell is run"),
-	ROW(KEY_TASK_USER, "task", "user", CONF_USER, 0, 0, NULL, NULL, IN_TASKS,
+	ROW(KEY_TASK_USER, "task", "user", CONF_USER, 0, 0, "", "", IN_TASKS,
 		"user and group that the command runs as"),
-	ROW(KEY_TASK_SUPPLEMENTARY_GROUPS, "task", "supplementary-groups", CONF_LIST, 0, 0, NULL,
-		NULL, IN_TASKS, "supplementary groups, in place of the user's own"),
-	ROW(KEY_TASK_WORKDIR, "task", "workdir", CONF_PATH, 0, 0, NULL, NULL, IN_TASKS,
+	ROW(KEY_TASK_SUPPLEMENTARY_GROUPS, "task", "supplementary-groups", CONF_LIST, 0, 0, "",
+		"", IN_TASKS, "supplementary groups, in place of the user's own"),
+	ROW(KEY_TASK_WORKDIR, "task", "workdir", CONF_PATH, 0, 0, "", "", IN_TASKS,
 		"working directory; the task directory where not set"),
-	ROW(KEY_TASK_STDIN, "task", "stdin", CONF_PATH, 0, 0, "auto", words_task_stdin, IN_TASKS,
+	ROW(KEY_TASK_STDIN, "task", "stdin", CONF_PATH, 0, 0, "auto", WORDS_TASK_STDIN, IN_TASKS,
 		"standard input of the command"),
-	ROW(KEY_TASK_STOP_SIGNAL, "task", "stop-signal", CONF_SIGNAL, 0, 0, "SIGTERM", NULL,
+	ROW(KEY_TASK_STOP_SIGNAL, "task", "stop-signal", CONF_SIGNAL, 0, 0, "SIGTERM", "",
 		IN_TASKS, "signal that asks the command to end"),
-	ROW(KEY_TASK_STOP_TIMEOUT, "task", "stop-timeout", CONF_DURATION, 0, UINT64_MAX, "5s", NULL,
+	ROW(KEY_TASK_STOP_TIMEOUT, "task", "stop-timeout", CONF_DURATION, 0, UINT64_MAX, "5s", "",
 		IN_TASKS, "time from the stop signal to the kill"),
 	ROW(KEY_TASK_MAX_RUN_TIME, "task", "max-run-time", CONF_DURATION, USEC_PER_MSEC, UINT64_MAX,
-		"infinity", NULL, IN_TASKS,
+		"infinity", "", IN_TASKS,
 		"time after which the task is stopped, with status 124"),
-	ROW(KEY_TASK_KEEP, "task", "keep", CONF_ENUM, 0, 0, "logs", words_keep, IN_TASKS,
+	ROW(KEY_TASK_KEEP, "task", "keep", CONF_ENUM, 0, 0, "logs", WORDS_KEEP, IN_TASKS,
 		"what is kept of the task directory when the task has ended"),
 	ROW(KEY_TASK_WHEN_SUPERVISOR_DIES, "task", "when-supervisor-dies", CONF_ENUM, 0, 0, "end",
-		words_supervisor, IN_TASKS, "what becomes of the task of a killed supervisor (keep for start, unless told)"),
-	ROW(KEY_TASK_PASS_ENV, "task", "pass-env", CONF_LIST, 0, 0, NULL, NULL, IN_TASKS,
+		WORDS_SUPERVISOR, IN_TASKS, "what becomes of the task of a killed supervisor (keep for start, unless told)"),
+	ROW(KEY_TASK_PASS_ENV, "task", "pass-env", CONF_LIST, 0, 0, "", "", IN_TASKS,
 		"variables of the caller that the command gets (patterns)"),
-	ROW(KEY_TASK_UMASK, "task", "umask", CONF_MODE, 0, 0777, "022", NULL, IN_TASKS,
+	ROW(KEY_TASK_UMASK, "task", "umask", CONF_MODE, 0, 0777, "022", "", IN_TASKS,
 		"file mode creation mask of the command"),
-	ROW(KEY_TASK_NICE, "task", "nice", CONF_INT, SIGNED(-20), SIGNED(19), NULL, NULL, IN_TASKS,
+	ROW(KEY_TASK_NICE, "task", "nice", CONF_INT, SIGNED(-20), SIGNED(19), "", "", IN_TASKS,
 		"nice value of the command"),
 	ROW(KEY_TASK_OOM_SCORE_ADJ, "task", "oom-score-adj", CONF_INT, SIGNED(-1000), SIGNED(1000),
-		NULL, NULL, IN_TASKS,
+		"", "", IN_TASKS,
 		"how readily the kernel kills the command when out of memory"),
 	RLIMIT_ROW(KEY_TASK_LIMIT_AS, "limit-as", "address space in bytes (RLIMIT_AS)"),
 	RLIMIT_ROW(KEY_TASK_LIMIT_CORE, "limit-core", "size of a core file (RLIMIT_CORE)"),
@@ -171,105 +175,105 @@ static const struct conf_key_info keys[] = {
 	LIMIT_ROWS(KEY_LIMITS, "limits", IN_TASKS, "the task"),
 	LIMIT_ROWS(KEY_GROUP_LIMITS, "group-limits", IN_GROUPS, "the group"),
 
-	ROW(KEY_LOGS_TO, "logs", "to", CONF_ENUM, 0, 0, "files", words_log_to, IN_TASKS,
+	ROW(KEY_LOGS_TO, "logs", "to", CONF_ENUM, 0, 0, "files", WORDS_LOG_TO, IN_TASKS,
 		"where the command's output goes"),
-	ROW(KEY_LOGS_MAX_SIZE, "logs", "max-size", CONF_SIZE, KIB, UINT64_MAX, "10M", NULL,
+	ROW(KEY_LOGS_MAX_SIZE, "logs", "max-size", CONF_SIZE, KIB, UINT64_MAX, "10M", "",
 		IN_TASKS, "size at which a log file is rotated"),
-	ROW(KEY_LOGS_MAX_FILES, "logs", "max-files", CONF_UINT, 1, 1000, "10", NULL, IN_TASKS,
+	ROW(KEY_LOGS_MAX_FILES, "logs", "max-files", CONF_UINT, 1, 1000, "10", "", IN_TASKS,
 		"number of files of one log, the active one included"),
 
-	ROW(KEY_FETCH_USER, "fetch", "user", CONF_USER, 0, 0, "auto", NULL, IN_MAIN,
+	ROW(KEY_FETCH_USER, "fetch", "user", CONF_USER, 0, 0, "auto", "", IN_MAIN,
 		"user that fetches artifacts; auto: taskhook-fetch where it exists, else nobody"),
-	ROW(KEY_FETCH_PARALLEL, "fetch", "parallel", CONF_UINT, 1, 64, "3", NULL, IN_MAIN,
+	ROW(KEY_FETCH_PARALLEL, "fetch", "parallel", CONF_UINT, 1, 64, "3", "", IN_MAIN,
 		"artifacts of one task that are fetched at the same time"),
-	ROW(KEY_FETCH_RETRIES, "fetch", "retries", CONF_UINT, 0, 100, "3", NULL, IN_MAIN,
+	ROW(KEY_FETCH_RETRIES, "fetch", "retries", CONF_UINT, 0, 100, "3", "", IN_MAIN,
 		"how often a failed download is tried again"),
 	ROW(KEY_FETCH_TIMEOUT, "fetch", "timeout", CONF_DURATION, FETCH_TIME_MIN, FETCH_TIME_MAX,
-		"30min", NULL, IN_MAIN, "longest time of one artifact, retries included"),
+		"30min", "", IN_MAIN, "longest time of one artifact, retries included"),
 	ROW(KEY_FETCH_STALL_TIMEOUT, "fetch", "stall-timeout", CONF_DURATION, FETCH_TIME_MIN,
-		FETCH_TIME_MAX, "30s", NULL, IN_MAIN, "longest time without a byte"),
-	ROW(KEY_FETCH_MAX_SIZE, "fetch", "max-size", CONF_SIZE, 1, FETCH_SIZE_MAX, "10G", NULL,
+		FETCH_TIME_MAX, "30s", "", IN_MAIN, "longest time without a byte"),
+	ROW(KEY_FETCH_MAX_SIZE, "fetch", "max-size", CONF_SIZE, 1, FETCH_SIZE_MAX, "10G", "",
 		IN_MAIN, "most bytes of one artifact as downloaded"),
 	ROW(KEY_FETCH_MAX_UNPACKED, "fetch", "max-unpacked", CONF_SIZE, 1, FETCH_SIZE_MAX, "20G",
-		NULL, IN_MAIN, "most bytes of one artifact as unpacked"),
-	ROW(KEY_FETCH_MAX_FILES, "fetch", "max-files", CONF_UINT, 1, 16777216, "65536", NULL,
+		"", IN_MAIN, "most bytes of one artifact as unpacked"),
+	ROW(KEY_FETCH_MAX_FILES, "fetch", "max-files", CONF_UINT, 1, 16777216, "65536", "",
 		IN_MAIN, "most files, directories and links of one artifact"),
-	ROW(KEY_FETCH_MAX_DEPTH, "fetch", "max-depth", CONF_UINT, 1, 256, "64", NULL, IN_MAIN,
+	ROW(KEY_FETCH_MAX_DEPTH, "fetch", "max-depth", CONF_UINT, 1, 256, "64", "", IN_MAIN,
 		"most directories above a file of an artifact"),
-	ROW(KEY_FETCH_MAX_REDIRECTS, "fetch", "max-redirects", CONF_UINT, 0, 100, "10", NULL,
+	ROW(KEY_FETCH_MAX_REDIRECTS, "fetch", "max-redirects", CONF_UINT, 0, 100, "10", "",
 		IN_MAIN, "most redirects of one download"),
-	ROW(KEY_FETCH_CA_FILE, "fetch", "ca-file", CONF_NEAR_PATH, 0, 0, NULL, NULL, IN_MAIN,
+	ROW(KEY_FETCH_CA_FILE, "fetch", "ca-file", CONF_NEAR_PATH, 0, 0, "", "", IN_MAIN,
 		"certificates that servers are checked with; the system's where not set"),
-	ROW(KEY_FETCH_NETRC_FILE, "fetch", "netrc-file", CONF_NEAR_PATH, 0, 0, NULL, NULL, IN_MAIN,
+	ROW(KEY_FETCH_NETRC_FILE, "fetch", "netrc-file", CONF_NEAR_PATH, 0, 0, "", "", IN_MAIN,
 		"names and passwords for hosts, as netrc(5)"),
-	ROW(KEY_FETCH_LANDLOCK, "fetch", "landlock", CONF_ENUM, 0, 0, "auto", words_landlock,
+	ROW(KEY_FETCH_LANDLOCK, "fetch", "landlock", CONF_ENUM, 0, 0, "auto", WORDS_LANDLOCK,
 		IN_MAIN, "whether the fetcher must be confined by Landlock"),
 
-	ROW(KEY_ARTIFACT_SOURCE, "artifact", "source", CONF_SOURCE, 0, 0, NULL, NULL, IN_GROUPS,
+	ROW(KEY_ARTIFACT_SOURCE, "artifact", "source", CONF_SOURCE, 0, 0, "", "", IN_GROUPS,
 		"where the artifact comes from, as go-getter writes it"),
-	ROW(KEY_ARTIFACT_CHECKSUM, "artifact", "checksum", CONF_STRING, 0, 0, NULL, NULL, IN_GROUPS,
+	ROW(KEY_ARTIFACT_CHECKSUM, "artifact", "checksum", CONF_STRING, 0, 0, "", "", IN_GROUPS,
 		"what it must be: TYPE:HEX, HEX, or file:URL"),
-	ROW(KEY_ARTIFACT_DESTINATION, "artifact", "destination", CONF_STRING, 0, 0, "local/", NULL,
+	ROW(KEY_ARTIFACT_DESTINATION, "artifact", "destination", CONF_STRING, 0, 0, "local/", "",
 		IN_GROUPS, "where it goes, below the shared directory of the group"),
-	ROW(KEY_ARTIFACT_MODE, "artifact", "mode", CONF_ENUM, 0, 0, "any", words_artifact_mode,
+	ROW(KEY_ARTIFACT_MODE, "artifact", "mode", CONF_ENUM, 0, 0, "any", WORDS_ARTIFACT_MODE,
 		IN_GROUPS, "what the destination is"),
-	ROW(KEY_ARTIFACT_EXTRACT, "artifact", "extract", CONF_STRING, 0, 0, "auto", NULL, IN_GROUPS,
+	ROW(KEY_ARTIFACT_EXTRACT, "artifact", "extract", CONF_STRING, 0, 0, "auto", "", IN_GROUPS,
 		"whether it is unpacked: auto, no, or the type of archive"),
-	ROW(KEY_ARTIFACT_FILENAME, "artifact", "filename", CONF_STRING, 0, 0, NULL, NULL, IN_GROUPS,
+	ROW(KEY_ARTIFACT_FILENAME, "artifact", "filename", CONF_STRING, 0, 0, "", "", IN_GROUPS,
 		"name of a file that is not unpacked; the source's last part where not set"),
-	ROW(KEY_ARTIFACT_HEADER, "artifact", "header-NAME", CONF_HEADERS, 0, 0, NULL, NULL,
+	ROW(KEY_ARTIFACT_HEADER, "artifact", "header-NAME", CONF_HEADERS, 0, 0, "", "",
 		IN_GROUPS, "a header of the request"),
-	ROW(KEY_ARTIFACT_RETRIES, "artifact", "retries", CONF_UINT, 0, 100, NULL, NULL, IN_GROUPS,
+	ROW(KEY_ARTIFACT_RETRIES, "artifact", "retries", CONF_UINT, 0, 100, "", "", IN_GROUPS,
 		"how often a failed download is tried again; that of [fetch] where not set"),
-	ROW(KEY_ARTIFACT_INSECURE, "artifact", "insecure", CONF_BOOL, 0, 0, "no", NULL, IN_GROUPS,
+	ROW(KEY_ARTIFACT_INSECURE, "artifact", "insecure", CONF_BOOL, 0, 0, "no", "", IN_GROUPS,
 		"whether the server's certificate is not checked"),
-	ROW(KEY_ARTIFACT_CA_FILE, "artifact", "ca-file", CONF_NEAR_PATH, 0, 0, NULL, NULL, IN_GROUPS,
+	ROW(KEY_ARTIFACT_CA_FILE, "artifact", "ca-file", CONF_NEAR_PATH, 0, 0, "", "", IN_GROUPS,
 		"certificates that its server is checked with"),
-	ROW(KEY_ARTIFACT_CLIENT_CERT, "artifact", "client-cert", CONF_NEAR_PATH, 0, 0, NULL, NULL,
+	ROW(KEY_ARTIFACT_CLIENT_CERT, "artifact", "client-cert", CONF_NEAR_PATH, 0, 0, "", "",
 		IN_GROUPS, "certificate that is shown to the server"),
-	ROW(KEY_ARTIFACT_CLIENT_KEY, "artifact", "client-key", CONF_NEAR_PATH, 0, 0, NULL, NULL,
+	ROW(KEY_ARTIFACT_CLIENT_KEY, "artifact", "client-key", CONF_NEAR_PATH, 0, 0, "", "",
 		IN_GROUPS, "key of the client's certificate"),
-	ROW(KEY_ARTIFACT_NETRC_FILE, "artifact", "netrc-file", CONF_NEAR_PATH, 0, 0, NULL, NULL,
+	ROW(KEY_ARTIFACT_NETRC_FILE, "artifact", "netrc-file", CONF_NEAR_PATH, 0, 0, "", "",
 		IN_GROUPS, "names and passwords for hosts, as netrc(5)"),
-	ROW(KEY_ARTIFACT_CHOWN, "artifact", "chown", CONF_USER, 0, 0, NULL, NULL, IN_GROUPS,
+	ROW(KEY_ARTIFACT_CHOWN, "artifact", "chown", CONF_USER, 0, 0, "", "", IN_GROUPS,
 		"owner of what was fetched; that of the shared directory where not set"),
 	ROW(KEY_ARTIFACT_TIMEOUT, "artifact", "timeout", CONF_DURATION, FETCH_TIME_MIN,
-		FETCH_TIME_MAX, NULL, NULL, IN_GROUPS, "longest time, retries included"),
+		FETCH_TIME_MAX, "", "", IN_GROUPS, "longest time, retries included"),
 	ROW(KEY_ARTIFACT_STALL_TIMEOUT, "artifact", "stall-timeout", CONF_DURATION, FETCH_TIME_MIN,
-		FETCH_TIME_MAX, NULL, NULL, IN_GROUPS, "longest time without a byte"),
-	ROW(KEY_ARTIFACT_MAX_SIZE, "artifact", "max-size", CONF_SIZE, 1, FETCH_SIZE_MAX, NULL, NULL,
+		FETCH_TIME_MAX, "", "", IN_GROUPS, "longest time without a byte"),
+	ROW(KEY_ARTIFACT_MAX_SIZE, "artifact", "max-size", CONF_SIZE, 1, FETCH_SIZE_MAX, "", "",
 		IN_GROUPS, "most bytes as downloaded"),
-	ROW(KEY_ARTIFACT_MAX_UNPACKED, "artifact", "max-unpacked", CONF_SIZE, 1, FETCH_SIZE_MAX, NULL,
-		NULL, IN_GROUPS, "most bytes as unpacked"),
-	ROW(KEY_ARTIFACT_MAX_FILES, "artifact", "max-files", CONF_UINT, 1, 16777216, NULL, NULL,
+	ROW(KEY_ARTIFACT_MAX_UNPACKED, "artifact", "max-unpacked", CONF_SIZE, 1, FETCH_SIZE_MAX, "",
+		"", IN_GROUPS, "most bytes as unpacked"),
+	ROW(KEY_ARTIFACT_MAX_FILES, "artifact", "max-files", CONF_UINT, 1, 16777216, "", "",
 		IN_GROUPS, "most files, directories and links"),
 
-	ROW(KEY_HOOK_SCHEDULE, "hook", "schedule", CONF_LIST, 0, 0, NULL, NULL, IN_TASKS,
+	ROW(KEY_HOOK_SCHEDULE, "hook", "schedule", CONF_LIST, 0, 0, "", "", IN_TASKS,
 		"hook points at which the hook runs"),
-	ROW(KEY_HOOK_PATH, "hook", "path", CONF_NEAR_PATH, 0, 0, NULL, NULL, IN_TASKS,
+	ROW(KEY_HOOK_PATH, "hook", "path", CONF_NEAR_PATH, 0, 0, "", "", IN_TASKS,
 		"the hook, or a directory of hooks"),
-	ROW(KEY_HOOK_TIMEOUT, "hook", "timeout", CONF_DURATION, HOOK_TIME_MIN, HOOK_TIME_MAX, NULL,
-		NULL, IN_HOOKS, "longest time of this hook"),
-	ROW(KEY_HOOK_KILL_AFTER, "hook", "kill-after", CONF_DURATION, 0, HOOK_TIME_MAX, NULL, NULL,
+	ROW(KEY_HOOK_TIMEOUT, "hook", "timeout", CONF_DURATION, HOOK_TIME_MIN, HOOK_TIME_MAX, "",
+		"", IN_HOOKS, "longest time of this hook"),
+	ROW(KEY_HOOK_KILL_AFTER, "hook", "kill-after", CONF_DURATION, 0, HOOK_TIME_MAX, "", "",
 		IN_HOOKS, "time from SIGTERM to SIGKILL; that of [hooks] where not set"),
-	ROW(KEY_HOOK_ON_FAILURE, "hook", "on-failure", CONF_ENUM, 0, 0, NULL, words_on_failure,
+	ROW(KEY_HOOK_ON_FAILURE, "hook", "on-failure", CONF_ENUM, 0, 0, "", WORDS_ON_FAILURE,
 		IN_HOOKS,
 		"what a failure of this hook means; the hook point decides where not set"),
-	ROW(KEY_HOOK_RETRIES, "hook", "retries", CONF_UINT, 0, 100, "0", NULL, IN_HOOKS,
+	ROW(KEY_HOOK_RETRIES, "hook", "retries", CONF_UINT, 0, 100, "0", "", IN_HOOKS,
 		"how often a failed hook is run again"),
 	ROW(KEY_HOOK_RETRY_DELAY, "hook", "retry-delay", CONF_DURATION, 0, HOOK_TIME_MAX, "1s",
-		NULL, IN_HOOKS, "time before a failed hook is run again"),
-	ROW(KEY_HOOK_ROLE, "hook", "role", CONF_LIST, 0, 0, NULL, NULL, IN_HOOKS,
+		"", IN_HOOKS, "time before a failed hook is run again"),
+	ROW(KEY_HOOK_ROLE, "hook", "role", CONF_LIST, 0, 0, "", "", IN_HOOKS,
 		"the hook runs on a host that has one of these roles"),
-	ROW(KEY_HOOK_GROUPS, "hook", "groups", CONF_LIST, 0, 0, NULL, NULL, IN_HOOKS,
+	ROW(KEY_HOOK_GROUPS, "hook", "groups", CONF_LIST, 0, 0, "", "", IN_HOOKS,
 		"the hook runs for these task groups (patterns)"),
-	ROW(KEY_HOOK_OPERATORS, "hook", "operators", CONF_LIST, 0, 0, NULL, NULL, IN_HOOKS,
+	ROW(KEY_HOOK_OPERATORS, "hook", "operators", CONF_LIST, 0, 0, "", "", IN_HOOKS,
 		"the hook runs for these operators"),
-	ROW(KEY_HOOK_USER, "hook", "user", CONF_USER, 0, 0, NULL, NULL, IN_HOOKS,
+	ROW(KEY_HOOK_USER, "hook", "user", CONF_USER, 0, 0, "", "", IN_HOOKS,
 		"user and group that the hook runs as"),
-	ROW(KEY_HOOK_STDIN, "hook", "stdin", CONF_ENUM, 0, 0, "null", words_hook_stdin, IN_HOOKS,
+	ROW(KEY_HOOK_STDIN, "hook", "stdin", CONF_ENUM, 0, 0, "null", WORDS_HOOK_STDIN, IN_HOOKS,
 		"standard input of the hook"),
-	ROW(KEY_HOOK_RUN_IF, "hook", "run-if", CONF_ENUM, 0, 0, "always", words_run_if, IN_HOOKS,
+	ROW(KEY_HOOK_RUN_IF, "hook", "run-if", CONF_ENUM, 0, 0, "always", WORDS_RUN_IF, IN_HOOKS,
 		"by how the task ended or its start failed"),
 };
 /* clang-format on */

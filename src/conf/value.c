@@ -180,23 +180,35 @@ static int parse_number(
 	return 0;
 }
 
-/* Index of `text` in a list of words, -1 where it is none. */
-static int find_word(const char *const *words, const char *text)
+/* Index of `text` among words joined by '|', -1 where it is none. */
+static int find_word(const char *words, const char *text)
 {
-	for (int i = 0; words && words[i]; i++)
-		if (strcmp(words[i], text) == 0)
+	size_t len = strlen(text);
+
+	if (len == 0 || strchr(text, '|'))
+		return -1;
+	for (int i = 0; *words; i++) {
+		size_t n = strcspn(words, "|");
+
+		if (n == len && memcmp(words, text, n) == 0)
 			return i;
+		words += n + (words[n] == '|');
+	}
 	return -1;
 }
 
-char *conf_join_words(const char *const *words)
+char *conf_join_words(const char *words)
 {
 	struct strbuf b = STRBUF_INIT;
 
-	for (size_t i = 0; words && words[i]; i++) {
-		if (i > 0)
-			strbuf_adds(&b, words[i + 1] ? ", " : " or ");
-		strbuf_adds(&b, words[i]);
+	while (*words) {
+		size_t n = strcspn(words, "|");
+		const char *next = words + n + (words[n] == '|');
+
+		strbuf_add(&b, words, n);
+		if (*next)
+			strbuf_adds(&b, strchr(next, '|') ? ", " : " or ");
+		words = next;
 	}
 	return strbuf_steal(&b);
 }
@@ -434,7 +446,7 @@ static int parse_value(const struct conf_key_info *info, const char *text, const
 		words = conf_join_words(info->words);
 		if (text[0] != '/' && find_word(info->words, text) < 0)
 			return refuse(ret_why, "not an absolute path%s%s",
-				info->words ? ", nor " : "", words);
+				*info->words ? ", nor " : "", words);
 		return 0;
 	case CONF_NEAR_PATH:
 		return parse_near_path(text, dir, &ret->text, ret_why);

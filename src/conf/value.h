@@ -42,7 +42,7 @@ char *conf_value_format(const struct conf_key_info *info, const struct conf_valu
 /* Letters, digits, '.', '_' and '-', neither '.' nor '-' first, 1 to `max` bytes. */
 bool conf_name_is_valid(const char *s, size_t max);
 
-/* "logs, all or none" of a NULL-terminated vector; "" for NULL. The caller frees it. */
-char *conf_join_words(const char *const *words);
+/* "logs, all or none" of "logs|all|none". The caller frees it. */
+char *conf_join_words(const char *words);
 
 #endif

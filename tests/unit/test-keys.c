@@ -34,7 +34,7 @@ static void test_rows(void)
 		const struct conf_key_info *info = info_of(i);
 		size_t help_len;
 
-		if (!info->section || !info->name || !info->help) {
+		if (!*info->section || !*info->name || !*info->help) {
 			ok(false, "row %zu is there", i);
 			continue;
 		}
@@ -53,9 +53,9 @@ static void test_rows(void)
 		ok(help_len > 5 && help_len < 100 && info->help[help_len - 1] != '.' &&
 				!strchr(info->help, '\n'),
 			"%s.%s has help of one line", info->section, info->name);
-		ok(!info->words || (takes_words(info->type) && info->words[0]),
+		ok(!*info->words || takes_words(info->type),
 			"%s.%s: words where they mean something", info->section, info->name);
-		ok(info->type != CONF_ENUM || info->words, "%s.%s: words where they must be",
+		ok(info->type != CONF_ENUM || *info->words, "%s.%s: words where they must be",
 			info->section, info->name);
 		if (info->type == CONF_INT)
 			ok((int64_t)info->min < (int64_t)info->max, "%s.%s has a range",
@@ -63,8 +63,8 @@ static void test_rows(void)
 		else if (is_number(info->type))
 			ok(info->min < info->max, "%s.%s has a range", info->section, info->name);
 		/* conf_list() and conf_rlimit() know no default. */
-		ok(!info->def || !(conf_type_is_list(info->type) || info->type == CONF_COMMAND ||
-					 info->type == CONF_RLIMIT),
+		ok(!*info->def || !(conf_type_is_list(info->type) || info->type == CONF_COMMAND ||
+					  info->type == CONF_RLIMIT),
 			"%s.%s: no default where none can be given", info->section, info->name);
 	}
 }
@@ -80,7 +80,7 @@ static void test_defaults(void)
 		bool hook = strcmp(info->section, "hook") == 0;
 		bool artifact = strcmp(info->section, "artifact") == 0;
 
-		if (!info->def)
+		if (!*info->def)
 			continue;
 		text = xasprintf("[%s%s]\n%s = %s\n", info->section, artifact ? " a" : "",
 			info->name, info->def);
@@ -203,11 +203,11 @@ static const char *type_in_page(const struct conf_key_info *info)
 	case CONF_COMMAND:
 		return "Ar words";
 	case CONF_PATH:
-		return info->words ? "Ar path |" : "Ar path";
+		return *info->words ? "Ar path |" : "Ar path";
 	case CONF_NEAR_PATH:
 		return "Ar file";
 	case CONF_CGROUP:
-		return info->words ? "Ar cgroup |" : "Ar cgroup";
+		return *info->words ? "Ar cgroup |" : "Ar cgroup";
 	case CONF_NAME:
 		return "Ar name";
 	case CONF_USER:
@@ -270,17 +270,21 @@ static char *heading_in_page(const struct conf_key_info *info)
 	bool number = is_number(info->type);
 
 	strbuf_addf(&b, ".It Cm %s No = %s", info->name, type_in_page(info));
-	for (size_t i = 0; info->words && info->words[i]; i++)
-		strbuf_addf(&b, "%s%s", i == 0 ? info->type == CONF_ENUM ? " " : " Cm " : " | ",
-			info->words[i]);
-	if (number || info->def)
+	if (*info->words)
+		strbuf_adds(&b, info->type == CONF_ENUM ? " " : " Cm ");
+	for (const char *p = info->words; *p; p++)
+		if (*p == '|')
+			strbuf_adds(&b, " | ");
+		else
+			strbuf_addc(&b, *p);
+	if (number || *info->def)
 		strbuf_adds(&b, " Pq ");
 	if (number) {
 		add_bound(&b, info, info->min);
 		strbuf_adds(&b, " to ");
 		add_bound(&b, info, info->max);
 	}
-	if (info->def) {
+	if (*info->def) {
 		strbuf_adds(&b, number ? "; default " : "default ");
 		add_default(&b, info->def);
 	}
