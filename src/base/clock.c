@@ -12,7 +12,7 @@ static usec_t read_clock(clockid_t id)
 {
 	struct timespec ts = {0};
 
-	/* Cannot fail for the two clocks used here (clock_gettime(2)). */
+	/* Cannot fail for the clocks used here (clock_gettime(2)). */
 	(void)clock_gettime(id, &ts);
 	return (usec_t)ts.tv_sec * USEC_PER_SEC + (usec_t)ts.tv_nsec / 1000;
 }
@@ -25,6 +25,11 @@ usec_t clock_monotonic_usec(void)
 usec_t clock_realtime_usec(void)
 {
 	return read_clock(CLOCK_REALTIME);
+}
+
+usec_t clock_boottime_usec(void)
+{
+	return read_clock(CLOCK_BOOTTIME);
 }
 
 usec_t usec_add(usec_t a, usec_t b)

@@ -20,6 +20,7 @@ typedef uint64_t usec_t;
 
 usec_t clock_monotonic_usec(void);
 usec_t clock_realtime_usec(void);
+usec_t clock_boottime_usec(void); /* as monotonic, and counts suspend */
 
 /* a + b, with USEC_INFINITY kept and overflow ending there. */
 usec_t usec_add(usec_t a, usec_t b);

@@ -119,9 +119,11 @@ static int status_of(const struct cleanup_data *d, const struct janitor_report *
 {
 	/* Silent off a terminal where nothing went wrong: it is run by timers. */
 	if (!d->dry_run && isatty(STDERR_FILENO) &&
-		(report->finished || report->removed_tasks || report->removed_groups))
-		log_notice("brought down %u, removed %u tasks and %u groups", report->finished,
-			report->removed_tasks, report->removed_groups);
+		(report->recovered || report->finished || report->removed_tasks ||
+			report->removed_groups))
+		log_notice("took over %u, brought down %u, removed %u tasks and %u groups",
+			report->recovered, report->finished, report->removed_tasks,
+			report->removed_groups);
 	if (report->busy)
 		return EXIT_BUSY;
 	return report->failures ? EXIT_WITH_FAILURES : EXIT_OK;

@@ -196,7 +196,7 @@ static void stop_started(struct cmd_context *ctx, const struct start_data *d, co
 		log_error("cannot make an event loop: %m");
 		return;
 	}
-	(void)stop_tasks(&ctx->layout, loop, &request, &d->start.options, v, n);
+	(void)stop_tasks(&ctx->layout, loop, &request, &d->start.options, true, v, n);
 	loop_free(loop);
 }
 

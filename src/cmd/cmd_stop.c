@@ -97,7 +97,7 @@ static int stop(struct cmd_context *ctx, const struct stop_data *d, struct task_
 	request.n_hooks = d->n_hooks;
 	for (size_t i = 0; i < list->n; i++)
 		v[i] = (struct stop_one){.group = list->v[i].group, .id = list->v[i].id};
-	status = stop_tasks(&ctx->layout, loop, &request, &options, v, list->n);
+	status = stop_tasks(&ctx->layout, loop, &request, &options, true, v, list->n);
 	loop_free(loop);
 	return status;
 }

@@ -15,6 +15,7 @@
 #include "cmd/cmd_hooks.h"
 #include "cmd/cmd_list.h"
 #include "cmd/cmd_logs.h"
+#include "cmd/cmd_recover.h"
 #include "cmd/cmd_run.h"
 #include "cmd/cmd_signal.h"
 #include "cmd/cmd_start.h"
@@ -48,6 +49,7 @@ static const struct cmd *const cmd_table[] = {
 	&cmd_signal,
 	&cmd_wait,
 	&cmd_exec,
+	&cmd_recover,
 	&cmd_cleanup,
 	&cmd_list,
 	&cmd_status,

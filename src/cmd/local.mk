@@ -15,6 +15,8 @@ th_cmd_SOURCES = \
 	src/cmd/cmd_hooks.h \
 	src/cmd/cmd_list.c \
 	src/cmd/cmd_list.h \
+	src/cmd/cmd_recover.c \
+	src/cmd/cmd_recover.h \
 	src/cmd/cmd_run.c \
 	src/cmd/cmd_run.h \
 	src/cmd/cmd_signal.c \

@@ -42,6 +42,16 @@ int proc_pidfd_signal(int pidfd, int sig); /* pidfd_send_signal(2). 0 or -errno 
 int proc_pidfd_signal_value(int pidfd, int sig, int value);
 int proc_pidfd_wait(int pidfd, usec_t deadline); /* 0: exited (not reaped), -ETIMEDOUT */
 
+/*
+ * How a process that is no child of ours has ended, as waitpid(2) would tell. `pidfd` was opened
+ * while it lived, and tells that it has ended. The kernel tells it once the parent has reaped it
+ * (PIDFD_GET_INFO with PIDFD_INFO_EXIT, Linux 6.15, include/uapi/linux/pidfd.h), which is waited
+ * for until the deadline; for an older kernel, and a parent that does not reap, root asks
+ * /proc/PID/stat. 0; -ENODATA: nobody can tell.
+ */
+int proc_pidfd_exit_status(
+	int pidfd, pid_t pid, uint64_t start_ticks, usec_t deadline, int *ret_wait_status);
+
 /* A process as a scan of /proc saw it. */
 struct proc_entry {
 	pid_t pid;

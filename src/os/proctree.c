@@ -23,6 +23,9 @@
 /* As waitpid(2) would tell of a process that SIGKILL ended. */
 #define WAIT_STATUS_KILLED SIGKILL
 
+/* For the new parent of an adopted process to reap it. */
+#define REAP_WAIT USEC_PER_SEC
+
 /* How often a keeper that is to kill its tree looks for what it missed. */
 #define KEEPER_KILL_MSEC 100
 
@@ -370,6 +373,39 @@ int proctree_start(
 	return 0;
 }
 
+int proctree_adopt(struct proctree *t, int cgroup_fd)
+{
+	_cleanup_close_ int pidfd = proc_pidfd(t->pid, t->start_ticks), keeper_pidfd = -1;
+
+	if (pidfd < 0)
+		return -ESRCH;
+	/* Of a zombie the end may not be told any more by the time that somebody asks. */
+	if (proc_pidfd_wait(pidfd, 0) == 0)
+		return -ESRCH;
+	if (cgroup_fd < 0) {
+		keeper_pidfd = proc_pidfd(t->keeper, t->keeper_start_ticks);
+		if (keeper_pidfd < 0)
+			return -ESRCH;
+	}
+	t->adopted = true;
+	t->reaped = false;
+	t->cgroup_fd = cgroup_fd;
+	t->keeper_pidfd = TAKE_FD(keeper_pidfd);
+	t->pidfd = t->exit_fd = TAKE_FD(pidfd);
+	return 0;
+}
+
+static int reap_adopted(struct proctree *t)
+{
+	if (proc_pidfd_wait(t->pidfd, 0) != 0)
+		return 0;
+	t->status_unknown =
+		proc_pidfd_exit_status(t->pidfd, t->pid, t->start_ticks,
+			usec_add(clock_monotonic_usec(), REAP_WAIT), &t->wait_status) < 0;
+	t->reaped = true;
+	return 1;
+}
+
 static void set_lost(struct proctree *t)
 {
 	(void)proc_pidfd_signal(t->pidfd, SIGKILL);
@@ -385,6 +421,8 @@ int proctree_reap(struct proctree *t)
 
 	if (t->reaped || t->pid == 0)
 		return t->reaped;
+	if (t->adopted)
+		return reap_adopted(t);
 	if (t->keeper) {
 		ssize_t n = receive_message(t->exit_fd, &m, MSG_DONTWAIT, &fd);
 
@@ -507,7 +545,7 @@ int proctree_list(const struct proctree *t, pid_t *pids, size_t max)
 
 void proctree_done(struct proctree *t)
 {
-	if (t->keeper) {
+	if (t->keeper && !t->adopted) {
 		send_message(t->exit_fd, &(struct message){.kind = MESSAGE_DETACH}, -1);
 		reap_keeper(t->keeper, WNOHANG);
 	}

@@ -41,7 +41,9 @@ struct proctree {
 	pid_t keeper;  /* 0: cgroup */
 	uint64_t keeper_start_ticks;
 	int keeper_pidfd;
+	bool adopted; /* no child of ours: another process has started it */
 	bool reaped;
+	bool status_unknown; /* adopted, and nobody can tell how it ended */
 	int wait_status;     /* as waitpid(2), once reaped */
 	struct rusage usage; /* of the main process and its waited-for children */
 };
@@ -55,9 +57,17 @@ struct proctree {
 int proctree_start(struct proctree *t, int cgroup_fd, const struct spawn_spec *spec,
 	enum spawn_step *ret_step);
 
+/*
+ * Takes a tree over whose parent is gone, as that one had noted it: t->pid, t->start_ticks, and for
+ * a keeper t->keeper and t->keeper_start_ticks are set before. 0; -ESRCH: the main process or the
+ * keeper has ended, and t is as it was. Of usage nothing will be known.
+ */
+int proctree_adopt(struct proctree *t, int cgroup_fd);
+
 /* Reaps the main process where it has ended (never blocks). 1: ended, wait_status and usage are
  * set; 0: it runs. Where somebody has killed the keeper, what it kept can be told no more: the main
- * process is killed and counts as ended by SIGKILL. */
+ * process is killed and counts as ended by SIGKILL. For the end of an adopted one it may wait up to
+ * a second. */
 int proctree_reap(struct proctree *t);
 
 /* A signal for the main process alone. 0; -ESRCH: it has ended. */

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "os/spawn.h"
 #include "run/caller.h"
+#include "run/recover.h"
 #include "run/supervisor.h"
 
 #include <errno.h>
@@ -23,7 +24,7 @@
 /* ---- the supervisor ---- */
 
 NORETURN static void supervise(const struct layout *layout, struct task *task,
-	const struct supervisor_options *options, int channel)
+	const struct supervisor_options *options, bool recover, int channel)
 {
 	struct supervisor_options own = *options;
 	struct caller_message m = {.status = EXIT_INTERNAL};
@@ -34,7 +35,8 @@ NORETURN static void supervise(const struct layout *layout, struct task *task,
 		fd_open_null(STDIN_FILENO, STDOUT_FILENO) == 0) {
 		own.background = true;
 		own.caller_fd = channel;
-		m.status = supervisor_run(layout, task, &own);
+		m.status = recover ? recover_run(layout, task->group, task->id, &own)
+				   : supervisor_run(layout, task, &own);
 	} else {
 		log_error("cannot leave the caller: %m");
 	}
@@ -120,7 +122,7 @@ static int begin(struct starter *s, struct background_start *start, struct th_er
 	theirs = ends[1];
 	pid = spawn_fork(&pidfd);
 	if (pid == 0)
-		supervise(s->layout, start->task, s->options, theirs);
+		supervise(s->layout, start->task, s->options, start->recover, theirs);
 	if (pid < 0)
 		return err_set(
 			err, EXIT_INTERNAL, -pid, "cannot start a process: %s", strerror(-pid));

@@ -23,8 +23,10 @@
 /* One of several tasks that are started at once. */
 struct background_start {
 	struct task *task;
+	bool recover; /* it runs, and has lost its supervisor (run/recover.h) */
 	bool running; /* the start is through: the task runs, or has ended since */
-	int status;   /* else why not, as supervisor_run() returns it */
+	int status;   /* else why not, as supervisor_run() returns it; recover: 0 where there was
+			 nothing to take over any more */
 };
 
 /*

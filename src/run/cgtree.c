@@ -644,7 +644,9 @@ static int kill_hooks_in(
 		if (fd < 0)
 			continue;
 		if (hook_name) {
-			if (cgroup_get_note(fd, "hook", &note) < 0 || strcmp(note, hook_name) != 0)
+			bool kept = cgroup_get_note(fd, "hook", &note) >= 0;
+
+			if (*hook_name ? !kept || strcmp(note, hook_name) != 0 : kept)
 				continue;
 		}
 		r = cgroup_kill(fd, deadline);

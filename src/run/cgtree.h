@@ -92,8 +92,8 @@ void cgtree_hook_keep(struct cgtree *t, const char *hook_name);
  * that is cloned into a cgroup which has once been killed is killed too, as its parent has not seen
  * that kill (kernel/cgroup/cgroup.c, kill_seq). */
 void cgtree_hook_drop(struct cgtree *t);
-/* Kills what `hook_name` (NULL: any hook of that task, or of the group with id NULL) left, and
- * removes it. */
+/* Kills what `hook_name` (NULL: any hook of that task, or of the group with id NULL; "": one that
+ * was still running when the process that ran it was killed) left, and removes it. */
 int cgtree_hooks_kill(struct cgtree *t, const char *group, const char *id, const char *hook_name,
 	usec_t deadline);
 

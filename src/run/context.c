@@ -9,7 +9,6 @@
 #include "base/path.h"
 #include "os/proc.h"
 #include "run/control.h"
-#include "run/streams.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -110,12 +109,11 @@ int context_begin_live(struct context *c, const struct live_state *owed, struct 
 	int r;
 
 	if (owed) {
-		l.main_pid = owed->main_pid;
+		l = *owed;
 		l.cgroup_begun = owed->cgroup_begun ? LIVE_CGROUPS_BEGUN : LIVE_CGROUPS_NONE;
-		l.pre_start_begun = owed->pre_start_begun;
-		l.post_exit_done = owed->post_exit_done;
-		l.post_stop_begun = owed->post_stop_begun;
-		memcpy(l.cgroup, owed->cgroup, sizeof(l.cgroup));
+		l.hook_point = POINT_NONE;
+		l.hook_pid = l.hook_keeper_pid = 0;
+		*l.hook_name = '\0';
 	}
 	(void)snprintf(l.boot_id, sizeof(l.boot_id), "%s", proc_boot_id());
 	l.state = (int32_t)c->record.state;
@@ -174,7 +172,8 @@ int context_open_group_dir(struct context *c, struct th_err *err)
 
 void context_done(struct context *c)
 {
-	streams_close(c);
+	for (size_t i = 0; i < 2; i++)
+		c->pumps[i] = logpump_free(c->pumps[i]);
 	c->control = control_close(c->control, -1, -1);
 	if (c->loop) {
 		loop_remove_fd(c->loop, &c->caller_watch);

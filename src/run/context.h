@@ -75,6 +75,7 @@ struct context {
 	struct proctree tree; /* of the task's process */
 	bool launched;	      /* there was a process in this run */
 	bool exited;	      /* and it has ended */
+	bool pre_stop_begun;  /* by the supervisor before us */
 	struct loop_fd exit_watch;
 	struct loop_timer max_run_timer;
 	struct logpump *pumps[2];

@@ -13,8 +13,10 @@
 #include "os/cgroup.h"
 #include "os/loop.h"
 #include "run/artifacts.h"
+#include "run/background.h"
 #include "run/context.h"
 #include "run/deploy.h"
+#include "run/recover.h"
 #include "run/resume.h"
 #include "run/stage.h"
 #include "run/stop.h"
@@ -117,7 +119,7 @@ int janitor_tasks(const struct layout *l, const char *group, struct strv *ret)
 /* ---- one task ---- */
 
 enum task_life {
-	LIFE_RUNNING, /* its supervisor holds the lock */
+	LIFE_RUNNING, /* its supervisor holds the lock, or it runs on without one */
 	LIFE_YOUNG,   /* may be about to take it */
 	LIFE_OWED,    /* a killed supervisor left it */
 	LIFE_DEAD,
@@ -158,7 +160,8 @@ static void look_at(const struct layout *l, const char *group, const char *id, b
 	int r;
 
 	*ret = (struct dead_task){.life = LIFE_NAMED_ONLY, .ended = mtime_of(dir)};
-	if (supervisor_find(l, group, id, &pid) == 1) {
+	if (supervisor_find(l, group, id, &pid) == 1 ||
+		(!locked && recover_look(l, group, id, NULL) == 1)) {
 		ret->life = LIFE_RUNNING;
 		return;
 	}
@@ -464,8 +467,8 @@ static int open_group_context(struct context *c, const struct layout *l,
 }
 
 /* Asks those that run to stop and waits for their ends. */
-static int stop_running(
-	const struct layout *l, struct loop *loop, const char *group, const struct strv *ids)
+static int stop_running(const struct layout *l, const struct janitor_options *o, struct loop *loop,
+	const char *group, const struct strv *ids)
 {
 	static const struct request request = {
 		.op = REQUEST_STOP, .timeout = USEC_INFINITY, .reason = STOP_CLEANUP};
@@ -474,7 +477,7 @@ static int stop_running(
 
 	for (size_t i = 0; i < ids->n; i++)
 		v[i] = (struct stop_one){.group = group, .id = ids->v[i]};
-	status = stop_tasks(l, loop, &request, NULL, v, ids->n);
+	status = stop_tasks(l, loop, &request, &o->supervisor, false, v, ids->n);
 	/* What went wrong on the way down is in the records; what counts here is that it is down.
 	 */
 	return status == EXIT_OK || status == EXIT_WITH_FAILURES ? 0 : -EBUSY;
@@ -581,7 +584,7 @@ static void end_group(struct context *c, const struct janitor_options *o, const 
 	c->hooks.run_path = c->run_path;
 	(void)stage_run_point(c, POINT_PRE_CLEANUP, NULL, NULL);
 	if (o->force)
-		(void)stop_running(l, c->loop, group, ids);
+		(void)stop_running(l, o, c->loop, group, ids);
 	log_set_task(group);
 	for (size_t i = 0; i < ids->n; i++) {
 		_cleanup_err_ struct th_err why = TH_ERR_INIT;
@@ -749,6 +752,74 @@ static void remove_old_group_logs(
 	}
 }
 
+/* ---- those that have lost their supervisors ---- */
+
+struct left_running {
+	const struct janitor_options *options;
+	struct janitor_report *report;
+	struct task **tasks;
+	struct background_start *starts;
+	size_t n;
+};
+
+static void on_taken_over(void *arg, struct background_start *s)
+{
+	struct left_running *left = arg;
+	const struct janitor_options *o = left->options;
+
+	if (s->running)
+		left->report->recovered++;
+	if (s->running && o->recovered)
+		o->recovered(s->task->name);
+	if (!s->running && s->status != EXIT_OK) /* a message has said why */
+		left->report->failures++;
+}
+
+static void find_left_running(
+	const struct layout *l, const struct strv *groups, struct left_running *left)
+{
+	for (size_t g = 0; g < groups->n; g++) {
+		_cleanup_strv_ struct strv ids = STRV_INIT;
+
+		(void)janitor_tasks(l, groups->v[g], &ids);
+		for (size_t i = 0; i < ids.n; i++) {
+			struct task *task = NULL;
+
+			if (recover_look(l, groups->v[g], ids.v[i], &task) != 1)
+				continue;
+			left->tasks = xreallocarray(left->tasks, left->n + 1, sizeof(*left->tasks));
+			left->starts =
+				xreallocarray(left->starts, left->n + 1, sizeof(*left->starts));
+			left->tasks[left->n] = task;
+			left->starts[left->n++] =
+				(struct background_start){.task = task, .recover = true};
+		}
+	}
+}
+
+/* Each of them gets a supervisor again. */
+static int recover_left_running(const struct layout *l, const struct janitor_options *o,
+	const struct strv *groups, struct janitor_report *ret, struct th_err *err)
+{
+	struct left_running left = {.options = o, .report = ret};
+	int r = 0, signo = 0;
+
+	find_left_running(l, groups, &left);
+	for (size_t i = 0; o->dry_run && i < left.n; i++)
+		(void)printf(
+			"recover %s: its supervisor was killed, it runs on\n", left.tasks[i]->name);
+	if (!o->dry_run && left.n)
+		r = background_start_all(
+			l, &o->supervisor, left.starts, left.n, on_taken_over, &left, &signo, err);
+	if (r == -EINTR && !err_is_set(err))
+		err_set(err, EXIT_SIGNAL_BASE + signo, EINTR, "was interrupted");
+	for (size_t i = 0; i < left.n; i++)
+		task_free(left.tasks[i]);
+	free(left.tasks);
+	free(left.starts);
+	return r;
+}
+
 /* ---- the commands ---- */
 
 /* No task, and none for long enough. What is younger than 10 s may be a start that has just made
@@ -789,6 +860,9 @@ int janitor_run(const struct layout *l, const struct janitor_options *o, struct 
 	if (r < 0)
 		return err_set(err, EXIT_UNAVAILABLE, -r, "cannot read '%s': %s", l->state_dir,
 			strerror(-r));
+	r = recover_left_running(l, o, &groups, ret, err);
+	if (r < 0)
+		return r;
 	for (size_t g = 0; g < groups.n; g++) {
 		_cleanup_strv_ struct strv ids = STRV_INIT;
 		_cleanup_err_ struct th_err cut = TH_ERR_INIT;
@@ -825,8 +899,34 @@ int janitor_run(const struct layout *l, const struct janitor_options *o, struct 
 	return 0;
 }
 
+int janitor_recover(const struct layout *l, const struct janitor_options *o,
+	struct janitor_report *ret, struct th_err *err)
+{
+	_cleanup_strv_ struct strv groups = STRV_INIT;
+	int r = janitor_groups(l, &groups);
+
+	if (r < 0)
+		return err_set(err, EXIT_UNAVAILABLE, -r, "cannot read '%s': %s", l->state_dir,
+			strerror(-r));
+	r = recover_left_running(l, o, &groups, ret, err);
+	for (size_t g = 0; r == 0 && g < groups.n; g++) {
+		_cleanup_strv_ struct strv ids = STRV_INIT;
+
+		(void)janitor_tasks(l, groups.v[g], &ids);
+		for (size_t i = 0; i < ids.n; i++) {
+			struct dead_task t;
+
+			look_at(l, groups.v[g], ids.v[i], false, &t);
+			if (t.life == LIFE_OWED)
+				(void)finish(l, o, groups.v[g], ids.v[i], ret);
+		}
+	}
+	return r;
+}
+
 /* A stop of one task alone, for `cleanup --force GROUP/ID`. */
-static int stop_task(const struct layout *l, const char *group, const char *id, struct th_err *err)
+static int stop_task(const struct layout *l, const struct janitor_options *o, const char *group,
+	const char *id, struct th_err *err)
 {
 	_cleanup_strv_ struct strv ids = STRV_INIT;
 	struct loop *loop = loop_new();
@@ -835,7 +935,7 @@ static int stop_task(const struct layout *l, const char *group, const char *id, 
 	if (!loop)
 		return err_set(err, EXIT_INTERNAL, errno, "cannot make an event loop: %m");
 	strv_add(&ids, id);
-	r = stop_running(l, loop, group, &ids);
+	r = stop_running(l, o, loop, group, &ids);
 	loop_free(loop);
 	if (r < 0)
 		return err_set(err, EXIT_BUSY, -r, "%s/%s could not be stopped", group, id);
@@ -873,7 +973,7 @@ int janitor_cleanup(const struct layout *l, const struct janitor_options *o, con
 			(void)printf("stop %s/%s\nremove %s/%s\n", group, id, group, id);
 			return 0;
 		}
-		r = stop_task(l, group, id, err);
+		r = stop_task(l, o, group, id, err);
 		if (r < 0)
 			return r;
 	}

@@ -21,12 +21,14 @@ struct janitor_options {
 	usec_t older_than, failed_older_than;	/* 0: whatever is dead */
 	bool force;				/* stop what runs */
 	bool dry_run;				/* tell on stdout what would be done */
+	void (*recovered)(const char *name);	/* each task that was taken over; or NULL */
 	const struct hook_option *hook_options; /* --cluster-prehook and the like */
 	size_t n_hook_options;
 };
 
 struct janitor_report {
-	unsigned finished; /* tasks brought down that a killed supervisor had left */
+	unsigned recovered; /* tasks that run on, and have a supervisor again */
+	unsigned finished;  /* tasks brought down that a killed supervisor had left */
 	unsigned removed_tasks, removed_groups;
 	unsigned busy;	   /* named by GROUP or GROUP/ID, but running: a message has named each */
 	unsigned failures; /* a message has named each */
@@ -35,6 +37,11 @@ struct janitor_report {
 /* Every group of this state directory, by age: the janitor. */
 int janitor_run(const struct layout *l, const struct janitor_options *o, struct janitor_report *ret,
 	struct th_err *err);
+
+/* Only what a killed supervisor has left: tasks that outlive theirs get another, all others are
+ * brought to their end. */
+int janitor_recover(const struct layout *l, const struct janitor_options *o,
+	struct janitor_report *ret, struct th_err *err);
 
 /* One group whole, or one task (id not NULL). Unknown: -ENOENT with err (EXIT_USAGE). */
 int janitor_cleanup(const struct layout *l, const struct janitor_options *o, const char *group,

@@ -327,6 +327,35 @@ int launch_task(struct context *c, struct th_err *err)
 	return watch_exit(c, err);
 }
 
+/* When it was launched, on the monotonic clock: the start time of a process is told in ticks of one
+ * that also counts suspend (proc_pid_stat(5)). */
+static usec_t launch_time(uint64_t start_ticks)
+{
+	usec_t since_boot = start_ticks * (USEC_PER_SEC / (usec_t)sysconf(_SC_CLK_TCK));
+
+	return usec_sub(clock_monotonic_usec(), usec_sub(clock_boottime_usec(), since_boot));
+}
+
+int launch_adopt(struct context *c, const struct live_state *l, struct th_err *err)
+{
+	struct proctree *t = &c->tree;
+	usec_t age;
+
+	t->pid = l->main_pid;
+	t->start_ticks = l->main_start_ticks;
+	t->keeper = l->keeper_pid;
+	t->keeper_start_ticks = l->keeper_start_ticks;
+	if (proctree_adopt(t, l->keeper_pid > 0 ? -1 : c->cg.task_fd) < 0) {
+		*t = (struct proctree)PROCTREE_INIT;
+		return 1;
+	}
+	c->launched = true;
+	c->launched_at = launch_time(l->main_start_ticks);
+	age = usec_sub(clock_monotonic_usec(), c->launched_at);
+	c->record.launched = usec_sub(clock_realtime_usec(), age);
+	return watch_exit(c, err);
+}
+
 /* "1234 (sleep, state D), ..." */
 static char *list_left(const struct proctree *tree)
 {
@@ -369,7 +398,8 @@ static void take_usage(struct context *c)
 	struct usage *u = &c->record.usage;
 	struct cgstat st;
 
-	u->known = true;
+	/* What waitpid(2) would tell of a child. */
+	u->known = !c->tree.adopted;
 	u->cpu_user_usec = (usec_t)c->tree.usage.ru_utime.tv_sec * USEC_PER_SEC +
 			   (usec_t)c->tree.usage.ru_utime.tv_usec;
 	u->cpu_system_usec = (usec_t)c->tree.usage.ru_stime.tv_sec * USEC_PER_SEC +
@@ -381,6 +411,7 @@ static void take_usage(struct context *c)
 		return;
 	/* The cgroup counts every process, those too that nobody waited for. */
 	if (st.has_cpu) {
+		u->known = true;
 		u->cpu_user_usec = st.cpu_user_usec;
 		u->cpu_system_usec = st.cpu_system_usec;
 	}
@@ -399,10 +430,15 @@ static void fill_outcome(struct context *c)
 	struct outcome *o = &c->record.outcome;
 	int status = c->tree.wait_status;
 
-	o->decided_by = "task";
-	o->has_exit_code = true;
+	o->decided_by = c->tree.status_unknown ? "taskhook" : "task";
+	o->has_exit_code = !c->tree.status_unknown;
 	o->oom_killed = c->record.usage.oom_kills > 0;
-	if (WIFSIGNALED(status)) {
+	if (c->tree.status_unknown) {
+		o->exit_code = EXIT_INTERNAL;
+		o->result = RESULT_LOST;
+		str_replace(&o->failed_reason,
+			"how it ended is not known: its first supervisor was killed");
+	} else if (WIFSIGNALED(status)) {
 		o->exit_signal = WTERMSIG(status);
 		o->exit_code = EXIT_SIGNAL_BASE + WTERMSIG(status);
 		o->result = o->oom_killed && WTERMSIG(status) == SIGKILL ? RESULT_OOM_KILL

@@ -31,6 +31,10 @@ int launch_explain(const struct context *c, enum spawn_step step, int r, const c
 /* Fills the environment of the task's process (empty before). */
 void launch_environment(const struct context *c, struct strv *ret);
 
+/* Takes over the process that another supervisor has launched and noted in `l`. 0; 1: it has ended;
+ * -errno with err. */
+int launch_adopt(struct context *c, const struct live_state *l, struct th_err *err);
+
 /*
  * After the process has ended: ends what it left (a daemon it forked, a child with setsid), drains
  * the logs, takes the final figures and fills record.outcome. 0; -EBUSY: something cannot be killed

@@ -46,6 +46,7 @@ struct live_state {
 	uint8_t dirs_begun;	 /* task directory */
 	uint8_t cgroup_begun;	 /* enum live_cgroups */
 	uint8_t pre_start_begun; /* then all post-stop hooks are owed */
+	uint8_t pre_stop_begun;	 /* then no pre-stop hook is run again */
 	uint8_t post_exit_done;
 	uint8_t post_stop_begun;
 	uint8_t stop_reason; /* enum stop_reason */

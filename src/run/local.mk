@@ -69,6 +69,8 @@ th_run_SOURCES = \
 	src/run/publish.h \
 	src/run/pumpstate.c \
 	src/run/pumpstate.h \
+	src/run/recover.c \
+	src/run/recover.h \
 	src/run/reentry.c \
 	src/run/reentry.h \
 	src/run/requests.c \

@@ -13,6 +13,7 @@
 #include "run/deploy.h"
 #include "run/launch.h"
 #include "run/states.h"
+#include "run/streams.h"
 #include "run/taskdir.h"
 
 #include <assert.h>
@@ -90,7 +91,7 @@ static char *noted_parent(const struct context *c, const struct live_state *l)
 					     : xstrndup(parent, strlen(parent) - strlen(tail));
 }
 
-static int open_cgroups(struct context *c, const struct live_state *l, struct th_err *err)
+int resume_open_cgroups(struct context *c, const struct live_state *l, struct th_err *err)
 {
 	enum cgroup_mode mode =
 		c->task->cgroup_mode == CGROUP_MODE_OFF ? CGROUP_MODE_OFF : CGROUP_MODE_AUTO;
@@ -108,7 +109,7 @@ static int open_cgroups(struct context *c, const struct live_state *l, struct th
 }
 
 /* The user may be gone by now; what is owed is owed all the same. */
-static void resolve_user(struct context *c)
+void resume_resolve_user(struct context *c)
 {
 	_cleanup_err_ struct th_err why = TH_ERR_INIT;
 
@@ -161,8 +162,19 @@ static enum task_state resume_state(const struct context *c, const struct live_s
 	return STATE_REMOVING;
 }
 
+/* What was written and not read, or read and not written to the logs. */
+static void finish_streams(struct context *c)
+{
+	_cleanup_err_ struct th_err why = TH_ERR_INIT;
+
+	if (streams_adopt(c, &why) < 0)
+		context_warn(c, "%s, continuing without its last output", err_text(&why));
+	streams_finish(c);
+}
+
 static int finish_locked(struct context *c, struct th_err *err)
 {
+	_cleanup_close_ int out = streams_hold(c, 0), errors = streams_hold(c, 1);
 	struct live_state l = {.hook_point = POINT_NONE};
 	int r;
 
@@ -175,13 +187,13 @@ static int finish_locked(struct context *c, struct th_err *err)
 		if (c->record.launched)
 			l.main_pid = 1;
 	}
-	r = open_cgroups(c, &l, err);
+	r = resume_open_cgroups(c, &l, err);
 	c->cg.hooks_kept = true;
 	if (r == 0)
 		r = kill_left(c, &l, err);
 	if (r < 0)
 		return r;
-	resolve_user(c);
+	resume_resolve_user(c);
 	set_lost(c);
 	c->has_record = true;
 	r = context_begin_live(c, &l, err);
@@ -190,14 +202,14 @@ static int finish_locked(struct context *c, struct th_err *err)
 	if (r < 0)
 		return r;
 	taskdir_open_logs(c);
+	finish_streams(c);
 	context_init_hooks(c);
 	states_go_through(c, resume_state(c, &l));
 	remove_stale_lock(c, "_lock");
 	return c->stuck ? -EBUSY : 0;
 }
 
-/* 1: there is none (any more): somebody has removed it, or it is damaged and is set aside now. */
-static int read_task(struct context *c, const char *id, struct task **ret, struct th_err *err)
+int resume_read_task(struct context *c, const char *id, struct task **ret, struct th_err *err)
 {
 	_cleanup_err_ struct th_err why = TH_ERR_INIT;
 	int r = record_read(c->records_fd, id, &c->record, &why);
@@ -232,7 +244,7 @@ int resume_task(const struct layout *layout, const char *group, const char *id,
 		r = taskdir_lock(&c, group, id, err);
 	if (r < 0)
 		goto out;
-	r = read_task(&c, id, &task, err);
+	r = resume_read_task(&c, id, &task, err);
 	c.task = task;
 	if (r == 0 && state_is_final(c.record.state) && c.record.state != STATE_STUCK) {
 		taskdir_remove_run(&c);
@@ -240,7 +252,7 @@ int resume_task(const struct layout *layout, const char *group, const char *id,
 	} else if (r == 0) {
 		size_t before = c.record.warnings.n;
 
-		assert(task); /* read_task() has made it */
+		assert(task); /* resume_read_task() has made it */
 		r = finish_locked(&c, err);
 		if (ret_warnings)
 			*ret_warnings += (unsigned)(c.record.warnings.n - before);

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "model/layout.h"
+#include "run/context.h"
 #include "run/options.h"
 
 /*
@@ -16,5 +17,15 @@
  */
 int resume_task(const struct layout *layout, const char *group, const char *id,
 	const struct supervisor_options *options, unsigned *ret_warnings, struct th_err *err);
+
+/* ---- shared with run/recover.c ---- */
+
+/* Reads the record, and the task from it. 0; 1: there is none (any more): somebody has removed it,
+ * or it is damaged and is set aside now; else -errno with err. */
+int resume_read_task(struct context *c, const char *id, struct task **ret, struct th_err *err);
+/* Opens the parent of the task's cgroup, as it was noted. 0 or -errno with err. */
+int resume_open_cgroups(struct context *c, const struct live_state *l, struct th_err *err);
+/* The task's user; where there is no such user any more, ourselves. */
+void resume_resolve_user(struct context *c);
 
 #endif

@@ -142,6 +142,13 @@ static void on_max_run_time(void *arg)
 		requests_stop(c, 0, STOP_MAX_RUN_TIME);
 }
 
+void states_limit_run_time(struct context *c)
+{
+	if (c->task->max_run_time != USEC_INFINITY)
+		loop_set_timer(c->loop, &c->max_run_timer,
+			usec_add(c->launched_at, c->task->max_run_time), on_max_run_time, c);
+}
+
 /* For whoever asks while the task runs: `exec`, and a supervisor that replaces this one. Most tasks
  * are handed nothing, and a start writes no file that nobody needs. */
 static void record_handed_on(struct context *c)
@@ -161,9 +168,7 @@ static enum task_event do_launching(struct context *c)
 		streams_close(c);
 		return start_failed(c, RESULT_START_FAILED, POINT_NONE, NULL, &why);
 	}
-	if (c->task->max_run_time != USEC_INFINITY)
-		loop_set_timer(c->loop, &c->max_run_timer,
-			usec_add(c->launched_at, c->task->max_run_time), on_max_run_time, c);
+	states_limit_run_time(c);
 	if (c->options->no_wait)
 		caller_let_go(c);
 	return EVENT_OK;
@@ -220,6 +225,19 @@ static enum task_event do_running(struct context *c)
 	return c->exited ? EVENT_EXITED : EVENT_STOP;
 }
 
+/* Noted, as whoever takes over shall not run them a second time. */
+static void run_pre_stop(struct context *c)
+{
+	if (c->live) {
+		struct live_state *l = live_begin(c->live);
+
+		l->pre_stop_begun = 1;
+		l->stop_reason = (uint8_t)c->record.outcome.stop_reason;
+		live_end(c->live);
+	}
+	(void)stage_run_point(c, POINT_PRE_STOP, NULL, NULL);
+}
+
 static enum task_event do_stopping(struct context *c)
 {
 	struct outcome *o = &c->record.outcome;
@@ -227,8 +245,8 @@ static enum task_event do_stopping(struct context *c)
 
 	if (o->stop_reason == STOP_NONE)
 		o->stop_reason = c->requests.stop ? c->requests.stop_reason : STOP_ASKED;
-	if (!c->exited)
-		(void)stage_run_point(c, POINT_PRE_STOP, NULL, NULL);
+	if (!c->exited && !c->pre_stop_begun)
+		run_pre_stop(c);
 	if (!c->exited)
 		(void)proctree_signal(&c->tree, requests_stop_signal(c));
 	begun = clock_monotonic_usec();

@@ -7,7 +7,9 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "model/record.h"
+#include "run/background.h"
 #include "run/client.h"
+#include "run/recover.h"
 #include "run/resume.h"
 
 #include <errno.h>
@@ -50,18 +52,36 @@ static void say(const struct stop_one *one, const char *text)
 	log_error("%s/%s: %s", one->group, one->id, text);
 }
 
-/* No supervisor holds its lock. 1: one does again; else *one has its status. */
-static int settle(
-	const struct layout *l, const struct supervisor_options *finish, struct stop_one *one)
+/* It runs on without a supervisor: it is stopped as any other, once it has one. */
+static void recover(
+	const struct layout *l, const struct supervisor_options *options, struct task *task)
 {
+	struct background_start start = {.task = task, .recover = true};
+	_cleanup_err_ struct th_err err = TH_ERR_INIT;
+	int signo;
+
+	if (background_start_all(l, options, &start, 1, NULL, NULL, &signo, &err) < 0 &&
+		err_is_set(&err))
+		log_error("%s: %s", task->name, err_text(&err));
+}
+
+/* No supervisor holds its lock. 1: one does again; else *one has its status. */
+static int settle(const struct layout *l, const struct supervisor_options *options, bool finish,
+	struct stop_one *one)
+{
+	_cleanup_task_ struct task *task = NULL;
 	_cleanup_err_ struct th_err err = TH_ERR_INIT;
 	unsigned warnings = 0;
 	int r;
 
+	if (recover_look(l, one->group, one->id, &task) == 1) {
+		recover(l, options, task);
+		return 1;
+	}
 	one->status = EXIT_OK;
 	if (!finish)
 		return 0;
-	r = resume_task(l, one->group, one->id, finish, &warnings, &err);
+	r = resume_task(l, one->group, one->id, options, &warnings, &err);
 	if (r == -EAGAIN)
 		return 1;
 	if (r == -EBUSY &&
@@ -77,8 +97,8 @@ static int settle(
 }
 
 /* 1: to be asked again; 0: *one has its status. */
-static int take_result(const struct layout *l, const struct supervisor_options *finish,
-	struct stop_one *one, const struct client *client)
+static int take_result(const struct layout *l, const struct supervisor_options *options,
+	bool finish, struct stop_one *one, const struct client *client)
 {
 	const char *text;
 	int status, r;
@@ -90,7 +110,7 @@ static int take_result(const struct layout *l, const struct supervisor_options *
 	}
 	r = client_result(client, &status, &text);
 	if (r == -ESRCH)
-		return settle(l, finish, one);
+		return settle(l, options, finish, one);
 	one->status = status;
 	if (r == 0) {
 		if (text)
@@ -121,7 +141,7 @@ static void ask_round(const struct layout *l, struct loop *loop, const struct re
 }
 
 int stop_tasks(const struct layout *l, struct loop *loop, const struct request *request,
-	const struct supervisor_options *finish, struct stop_one *v, size_t n)
+	const struct supervisor_options *options, bool finish, struct stop_one *v, size_t n)
 {
 	_cleanup_free_ struct stop_one **ones =
 		xcalloc(MAX(n, (size_t)1), sizeof(struct stop_one *));
@@ -138,7 +158,7 @@ int stop_tasks(const struct layout *l, struct loop *loop, const struct request *
 			if (!ones[i])
 				continue;
 			ones[i]->status = EXIT_BUSY;
-			if (take_result(l, finish, ones[i], clients[i]) == 1)
+			if (take_result(l, options, finish, ones[i], clients[i]) == 1)
 				again = true;
 			else
 				ones[i] = NULL;

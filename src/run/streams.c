@@ -36,17 +36,21 @@ static void on_dropped(void *arg, uint64_t total, int errnum)
 	live_end(c->live);
 }
 
+/* Only who has launched the process shows what it writes. */
+static int copy_to(const struct context *c, size_t i)
+{
+	return c->options->background ? -1 : i == 0 ? STDOUT_FILENO : STDERR_FILENO;
+}
+
 /* Takes `source` and `state`. */
-static int add_pump(
-	struct context *c, size_t i, int source, struct pumpstate *state, struct th_err *err)
+static int add_pump(struct context *c, size_t i, int source, struct pumpstate *state, int copy_fd,
+	struct th_err *err)
 {
 	struct logpump_spec spec = {
 		.loop = c->loop,
 		.source_fd = source,
 		.state = state,
-		.copy_fd = c->options->background ? -1
-			   : i == 0		  ? STDOUT_FILENO
-						  : STDERR_FILENO,
+		.copy_fd = copy_fd,
 		.copy_name = streams[i].copy,
 		.dropped = on_dropped,
 		.arg = c,
@@ -73,7 +77,7 @@ static int make_pipe(struct context *c, size_t i, int *ret_end, struct th_err *e
 	if (r < 0)
 		return err_set(err, EXIT_INTERNAL, -r, "cannot make a pipe: %s", strerror(-r));
 	end = ends[1];
-	r = add_pump(c, i, ends[0], NULL, err);
+	r = add_pump(c, i, ends[0], NULL, copy_to(c, i), err);
 	if (r == 0)
 		*ret_end = TAKE_FD(end);
 	return r;
@@ -111,7 +115,7 @@ static int make_fifo(struct context *c, size_t i, int *ret)
 	return 0;
 }
 
-static int pump_fifo(struct context *c, size_t i, struct th_err *err)
+static int pump_fifo(struct context *c, size_t i, int copy_fd, struct th_err *err)
 {
 	struct pumpstate *state = NULL;
 	int source = open_fifo(c, streams[i].fifo, O_NONBLOCK);
@@ -130,7 +134,7 @@ static int pump_fifo(struct context *c, size_t i, struct th_err *err)
 			return r;
 		}
 	}
-	return add_pump(c, i, source, state, err);
+	return add_pump(c, i, source, state, copy_fd, err);
 }
 
 static int make_one(struct context *c, size_t i, int *ret_end, struct th_err *err)
@@ -144,7 +148,7 @@ static int make_one(struct context *c, size_t i, int *ret_end, struct th_err *er
 	if (r < 0)
 		return err_set(err, EXIT_CANTCREAT, -r, "cannot make '%s/%s': %s", c->run_path,
 			streams[i].fifo, strerror(-r));
-	r = pump_fifo(c, i, err);
+	r = pump_fifo(c, i, copy_to(c, i), err);
 	if (r == 0)
 		*ret_end = TAKE_FD(end);
 	return r;
@@ -168,9 +172,14 @@ int streams_make(struct context *c, int ret_ends[2], struct th_err *err)
 
 int streams_adopt(struct context *c, struct th_err *err)
 {
-	int r = pump_fifo(c, 0, err);
+	int r = pump_fifo(c, 0, -1, err);
 
-	return r < 0 ? r : pump_fifo(c, 1, err);
+	return r < 0 ? r : pump_fifo(c, 1, -1, err);
+}
+
+int streams_hold(struct context *c, size_t i)
+{
+	return open_fifo(c, streams[i].fifo, O_NONBLOCK);
 }
 
 void streams_finish(struct context *c)

@@ -20,6 +20,10 @@ int streams_make(struct context *c, int ret_ends[2], struct th_err *err);
  * without a FIFO has none. 0 or -errno with err. */
 int streams_adopt(struct context *c, struct th_err *err);
 
+/* Holds the FIFO of stream i (0, 1) open, for whoever ends the processes that do: what is in it is
+ * gone with the last of them. An fd, or -errno. */
+int streams_hold(struct context *c, size_t i);
+
 /* No process of the task is left: the pumps take what is still to be read, write it, and are gone.
  * What the logs lost is counted in the record. */
 void streams_finish(struct context *c);

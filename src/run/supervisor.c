@@ -14,6 +14,7 @@
 #include "run/launch.h"
 #include "run/logruns.h"
 #include "run/reentry.h"
+#include "run/recover.h"
 #include "run/requests.h"
 #include "run/resume.h"
 #include "run/signals.h"
@@ -213,8 +214,13 @@ static int settle_earlier(struct context *c, struct th_err *err)
 		remove_left_run_dir(c);
 		return 0;
 	}
-	log_notice("the supervisor of the earlier run did not finish: bringing that down first");
 	c->lock_fd = lockfile_close(c->lock_fd);
+	if (recover_look(c->layout, c->task->group, c->task->id, NULL) == 1 &&
+		c->options->if_running != IF_RUNNING_REPLACE)
+		return err_set(err, EXIT_BUSY, EAGAIN,
+			"is running already, without a supervisor ('taskhook recover' gives it "
+			"one)");
+	log_notice("the supervisor of the earlier run did not finish: bringing that down first");
 	r = resume_task(c->layout, c->task->group, c->task->id, c->options, NULL, err);
 	log_set_task(c->task->name);
 	if (r == -EBUSY && !err_is_set(err))

@@ -1,0 +1,228 @@
+#!/usr/bin/env bats
+# Tasks that outlive their supervisors get others.
+# shellcheck disable=SC2016,SC2154
+
+bats_require_minimum_version 1.8.0
+load lib/tasks
+load lib/background
+
+setup()
+{
+	tasks_setup
+	background_setup
+}
+teardown() { tasks_teardown; }
+
+# lose ID: its supervisor is killed
+lose()
+{
+	local pid
+	pid=$(supervisor_of "$1")
+	kill -KILL "$pid"
+	wait_for gone "$pid"
+}
+supervised() { th status --json "$group/$1" | jq -e '.supervisor_pid > 0' >/dev/null; }
+record() { field "$state/records/$group/$1.json" "$2"; }
+logs() { echo "$state/tasks/$group/$1/logs"; }
+
+@test "a task whose supervisor was killed runs on, gets another, and ends as if nothing had been" {
+	for point in pre-stop post-exit post-stop; do
+		hook "$point/10-say" "echo $point \$STOP_REASON \$RESULT \$EXIT_CODE >>'$root/order'"
+	done
+	mkfifo "$root/go"
+	run -0 begin -i t -- sh -c 'echo begun; read line <"$0"; echo "read $line"; exit 7' "$root/go"
+	wait_for logs_hold t begun
+	pid=$(th status --json "$group/t" | jq .pid)
+	lose t
+	is_state t lost
+	kill -0 "$pid"
+	run -0 --separate-stderr th recover
+	[ "$output" = "$group/t" ]
+	[ -z "$stderr" ]
+	is_state t running
+	[ "$(th status --json "$group/t" | jq .pid)" = "$pid" ]
+	# there is nothing more to do
+	run -0 th recover
+	[ -z "$output" ]
+	th wait "$group/t" 3>&- &
+	waiter=$!
+	echo on >"$root/go"
+	status=0
+	wait "$waiter" || status=$?
+	[ "$status" -eq 7 ]
+	[ "$(cat "$root/order")" = $'post-exit exited exit-code 7\npost-stop exited exit-code 7' ]
+	[ "$(cat "$(logs t)/stdout.log")" = $'begun\nread on' ]
+	grep -q "has taken over" "$(logs t)/taskhook.log"
+	assert_clean
+}
+
+@test "it is stopped as any other, with its pre-stop hooks and its grace" {
+	hook pre-stop/10-say "echo pre-stop \$STOP_REASON >>'$root/order'"
+	run -0 begin -i t -- sh -c 'trap "echo bye; exit 3" TERM; echo up; while :; do sleep 0.05; done'
+	wait_for logs_hold t up
+	lose t
+	run -0 th recover
+	run -0 th stop "$group/t"
+	[ "$(cat "$root/order")" = 'pre-stop asked' ]
+	[ "$(record t status)" = 3 ]
+	logs_hold t bye
+	assert_clean
+}
+
+@test "stop gives it a supervisor itself; a start is refused until it has one" {
+	hook pre-stop/10-say "echo pre-stop \$STOP_REASON >>'$root/order'"
+	run -0 begin -i t -- sh -c 'trap "exit 3" TERM; echo up; while :; do sleep 0.05; done'
+	wait_for logs_hold t up
+	lose t
+	run -75 begin -i t -- true
+	[[ $output == *"taskhook recover"* ]]
+	is_state t lost
+	run -0 th stop "$group/t"
+	[ "$(cat "$root/order")" = 'pre-stop asked' ]
+	[ "$(record t status)" = 3 ]
+	assert_clean
+}
+
+@test "cleanup alone gives it a supervisor; --force stops it" {
+	run -0 begin -i t -- sleep "$nap"
+	lose t
+	run -0 --separate-stderr th cleanup --dry-run
+	[[ $output == *"recover $group/t"* ]]
+	run -0 --separate-stderr th cleanup
+	[ -z "$output$stderr" ]
+	is_state t running
+	lose t
+	run -75 th cleanup "$group"
+	[[ $output == *"$group/t is running"* ]]
+	marked_runs "$nap"
+	run -0 th cleanup --force "$group"
+	wait_for marked_gone "$nap"
+	assert_clean
+}
+
+@test "two at once, and beside a cleanup: one of them has it" {
+	for id in a b c d; do run -0 begin -i $id -- sleep "$nap"; done
+	for id in a b c d; do lose $id; done
+	th recover >"$root/one" 2>&1 3>&- &
+	one=$!
+	th cleanup >"$root/two" 2>&1 3>&- &
+	two=$!
+	run -0 th recover
+	wait "$one"
+	wait "$two"
+	[ -z "$(grep -v "^$group/[abcd]$" "$root/one" "$root/two")" ]
+	for id in a b c d; do is_state $id running; done
+	run -0 th stop -g "$group"
+	wait_for marked_gone "$nap"
+	assert_clean
+}
+
+@test "without cgroups" {
+	config off
+	mkfifo "$root/go"
+	run -0 begin -i t -- sh -c "sleep $nap & echo begun; read line <\"\$0\"; exit 5" "$root/go"
+	wait_for logs_hold t begun
+	lose t
+	run -0 --separate-stderr th recover
+	[ "$output" = "$group/t" ]
+	marked_runs "$nap"
+	th wait "$group/t" 3>&- &
+	waiter=$!
+	echo >"$root/go"
+	status=0
+	wait "$waiter" || status=$?
+	[ "$status" -eq 5 ]
+	wait_for marked_gone "$nap"
+	assert_clean
+}
+
+@test "a task of another user can open its /dev/stdout again" {
+	needs_root "another user"
+	run -0 begin -i t --set task.user=nobody -- sh -c 'echo one >/dev/stdout; read line <"$0"; echo two >/dev/stderr' "$root/go"
+	wait_for logs_hold t one
+	run -0 th stop "$group/t"
+	[ "$(cat "$(logs t)/stdout.log")" = one ]
+}
+
+@test "a process that has ended without its supervisor: the task is lost, its last output is not" {
+	hook post-stop/10-say "echo post-stop \$STOP_REASON \$RESULT >>'$root/order'"
+	mkfifo "$root/go"
+	run -0 begin -i u -- sh -c 'sh -c "sleep 1000" & echo begun; read line <"$0"; echo last' "$root/go"
+	wait_for logs_hold u begun
+	pid=$(th status --json "$group/u" | jq .pid)
+	lose u
+	echo >"$root/go"
+	wait_for ended_or_zombie "$pid"
+	run -0 th recover
+	[ -z "$output" ]
+	[ "$(cat "$root/order")" = 'post-stop lost lost' ]
+	# what it left held the FIFO open
+	[ "$(cat "$(logs u)/stdout.log")" = $'begun\nlast' ]
+	assert_clean
+}
+is_ended() { [ -n "$(record "$1" ended)" ]; }
+ended_or_zombie() { [ ! -e "/proc/$1" ] || [ "$(sed 's/.*) \(.\).*/\1/' "/proc/$1/stat")" = Z ]; }
+
+@test "a post-start hook that ran is killed; those behind it are not run" {
+	hook post-start/10-slow "echo >>'$root/reached'; sleep $other_nap"
+	hook post-start/20-next "echo next >>'$root/order'"
+	run -0 begin -i t --no-wait -- sleep "$nap"
+	wait_for test -s "$root/reached"
+	lose t
+	run -0 th recover
+	is_state t running
+	wait_for marked_gone "$other_nap"
+	[ ! -e "$root/order" ]
+	grep -q "post-start/10-slow: was killed" "$(logs t)/taskhook.log"
+	run -0 th stop "$group/t"
+	assert_clean
+}
+
+@test "a stop that was under way goes on, and pre-stop hooks are not run again" {
+	hook pre-stop/10-slow "echo >>'$root/reached'; sleep $other_nap"
+	run -0 begin -i t -- sleep "$nap"
+	th stop "$group/t" >/dev/null 2>&1 3>&- &
+	wait_for test -s "$root/reached"
+	lose t
+	run -0 th recover
+	wait_for is_ended t
+	wait_for marked_gone "$nap"
+	marked_gone "$other_nap"
+	[ "$(wc -l <"$root/reached")" -eq 1 ]
+	[ "$(record t stop_reason)" = asked ]
+	assert_clean
+}
+
+@test "its run time is limited from its launch on" {
+	run -0 begin -i t --set task.max-run-time=3s -- sleep "$nap"
+	lose t
+	run -0 th recover
+	run -124 th wait "$group/t"
+	assert_clean
+}
+
+@test "supervisors killed again and again under load: each byte is in the logs, once and in its place" {
+	mkfifo "$root/go"
+	run -0 begin -i t --set logs.max-size=300K --set logs.max-files=1000 -- \
+		sh -c 'n=0; until [ -e "$0/enough" ]; do n=$((n + 1)); seq 20000; seq 20000 | sed "s/^/to stderr: /" >&2; done
+			echo "$n" >"$0/rounds"; read line <"$0/go"' "$root"
+	for ((kills = 0; kills < 10; kills++)); do
+		lose t
+		run -0 th recover
+		[ "$output" = "$group/t" ]
+	done
+	# what is in a FIFO that nobody holds open is gone: it has a supervisor when it ends
+	echo >"$root/enough"
+	wait_for test -s "$root/rounds"
+	echo >"$root/go"
+	run -0 th wait "$group/t"
+	for stream in stdout stderr; do
+		# oldest first
+		find "$(logs t)" -name "$stream.log.*" | awk -F. '{ print $NF "\t" $0 }' | sort -rn | cut -f2 |
+			xargs -r cat >"$root/$stream"
+		cat "$(logs t)/$stream.log" >>"$root/$stream"
+	done
+	rounds=$(cat "$root/rounds")
+	for ((i = 0; i < rounds; i++)); do seq 20000; done | cmp - "$root/stdout"
+	for ((i = 0; i < rounds; i++)); do seq 20000 | sed 's/^/to stderr: /'; done | cmp - "$root/stderr"
+}
