@@ -226,10 +226,10 @@ teardown() { tasks_teardown; }
 	wait_for gone "$pid"
 	run -0 th stop "$group/t"
 	wait_for marked_gone "$nap"
-	[ "$(cat "$root/order")" = "post-stop lost" ]
+	[ "$(cat "$root/order")" = "post-stop asked" ]
 	assert_clean
 	run -0 th stop "$group/t"
-	[ "$(cat "$root/order")" = "post-stop lost" ]
+	[ "$(cat "$root/order")" = "post-stop asked" ]
 }
 
 @test "a stop from within is refused at once" {
