@@ -393,6 +393,44 @@ static void test_unreaped(void)
 	finish(&t, out);
 }
 
+/* As another process would, which knows it from a record. */
+static void test_adopted(void)
+{
+	char name[] = "ignore-term", *argv[] = {name, NULL};
+	int out;
+	struct proctree t = start(argv, false, &out);
+	_cleanup_free_ char *text = helper_read(out, "ready");
+	struct proctree other = PROCTREE_INIT;
+
+	contains(text, "ready", "a process below a keeper, to be adopted");
+	other.pid = t.pid;
+	other.start_ticks = t.start_ticks + 1;
+	other.keeper = t.keeper;
+	other.keeper_start_ticks = t.keeper_start_ticks;
+	is_int(proctree_adopt(&other, -1), -ESRCH, "a later owner of its pid is not it");
+	other.start_ticks = t.start_ticks;
+	is_int(proctree_adopt(&other, -1), 0, "it is found again");
+	is_int(proctree_reap(&other), 0, "it runs");
+	is_int(proctree_populated(&other), 1, "and is seen");
+	is_int(proctree_signal(&other, SIGKILL), 0, "a signal reaches it");
+	ok(wait_exit(&other), "its end is told");
+	if (other.status_unknown)
+		skip(1, "this kernel does not tell how a stranger has ended (Linux 6.15)");
+	else
+		ok(WIFSIGNALED(other.wait_status) && WTERMSIG(other.wait_status) == SIGKILL,
+			"and how it ended");
+	is_int(proctree_wait_empty(&other, SOON), 0, "adopted: nothing is left");
+	is_int(proctree_adopt(&(struct proctree){.pid = other.pid,
+				      .start_ticks = other.start_ticks,
+				      .keeper = other.keeper},
+		       -1),
+		-ESRCH, "what has ended is not adopted");
+	proctree_done(&other);
+	ok(wait_exit(&t), "its own parent was told too");
+	proctree_done(&t);
+	(void)close(out);
+}
+
 static void run_checks(int base)
 {
 	if (!helper_has_pidfd()) {
@@ -405,6 +443,7 @@ static void run_checks(int base)
 	test_done_with_mortal();
 	test_keeper_killed();
 	test_unreaped();
+	test_adopted();
 	if (base >= 0)
 		test_kind("cgroup", base);
 	else
