@@ -190,26 +190,25 @@ int file_replace_at(int dirfd, const char *path, mode_t mode, const void *p, siz
 }
 
 /* The file to write into: what is there is ours alone, or it is made anew. */
-static int open_before(int dirfd, const char *before)
+static int open_before(int dirfd, const char *before, struct stat *ret)
 {
 	const int flags = O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
 	_cleanup_close_ int fd = openat(dirfd, before, flags, S_IRUSR | S_IWUSR);
-	struct stat st;
 
-	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1)
+	if (fd >= 0 && fstat(fd, ret) == 0 && S_ISREG(ret->st_mode) && ret->st_nlink == 1)
 		return TAKE_FD(fd);
 	if (unlinkat(dirfd, before, 0) < 0 && errno != ENOENT)
 		return -errno;
 	fd_close(fd);
 	fd = openat(dirfd, before, flags | O_EXCL, S_IRUSR | S_IWUSR);
-	return fd < 0 ? -errno : TAKE_FD(fd);
+	return fd < 0 || fstat(fd, ret) < 0 ? -errno : TAKE_FD(fd);
 }
 
 int file_alternate_at(
 	int dirfd, const char *path, const char *before, mode_t mode, const void *p, size_t n)
 {
-	_cleanup_close_ int fd = open_before(dirfd, before);
 	struct stat st;
+	_cleanup_close_ int fd = open_before(dirfd, before, &st);
 	int r;
 
 	if (fd < 0)
@@ -219,11 +218,10 @@ int file_alternate_at(
 		return r;
 	/* Cut at the end, not at the open: ext4 writes a file out at once that was cut to nothing.
 	 */
-	if (fstat(fd, &st) < 0 || (st.st_size != (off_t)n && ftruncate(fd, (off_t)n) < 0))
+	if (st.st_size > (off_t)n && ftruncate(fd, (off_t)n) < 0)
 		return -errno;
-	r = set_mode(fd, mode);
-	if (r < 0)
-		return r;
+	if ((st.st_mode & 07777) != mode && fchmod(fd, mode) < 0)
+		return -errno;
 	if (renameat2(dirfd, before, dirfd, path, RENAME_EXCHANGE) == 0)
 		return 0;
 	/* ENOENT: there is none yet; EINVAL, ENOSYS: not with this file system or kernel. */

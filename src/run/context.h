@@ -69,7 +69,8 @@ struct context {
 				       stage_run_point() */
 	struct requests requests;
 	struct control *control; /* the socket on which others ask; NULL: none */
-	bool has_caller;	 /* `start` waits for us */
+	struct loop_timer control_timer;
+	bool has_caller; /* `start` waits for us */
 	struct loop_fd caller_watch;
 
 	struct proctree tree; /* of the task's process */

@@ -13,6 +13,8 @@
 /* A terminal that closes sends several; a user who presses again within that time means one. */
 #define SECOND_AFTER USEC_PER_SEC
 
+#define OPEN_AFTER (3 * USEC_PER_MSEC)
+
 void requests_stop(struct context *c, int signo, enum stop_reason reason)
 {
 	struct requests *q = &c->requests;
@@ -96,9 +98,26 @@ int requests_open(struct context *c, struct th_err *err)
 	return control_open(c->loop, c->run_fd, on_request, c, &c->control, err);
 }
 
+static void on_soon(void *arg)
+{
+	struct context *c = arg;
+	_cleanup_err_ struct th_err why = TH_ERR_INIT;
+
+	if (!state_is_final(c->record.state) && requests_open(c, &why) < 0)
+		context_warn(c, "%s", err_text(&why));
+}
+
+void requests_open_soon(struct context *c)
+{
+	loop_set_timer(c->loop, &c->control_timer, usec_add(clock_monotonic_usec(), OPEN_AFTER),
+		on_soon, c);
+}
+
 void requests_close(struct context *c, int status)
 {
 	int stop_status = EXIT_OK;
+
+	loop_clear_timer(c->loop, &c->control_timer);
 
 	if (c->stuck)
 		stop_status = EXIT_INTERNAL;

@@ -13,6 +13,12 @@ void requests_stop(struct context *c, int signo, enum stop_reason reason);
 /* Makes the control socket. 0 or -errno with err. */
 int requests_open(struct context *c, struct th_err *err);
 
+/*
+ * The same for `run`, a moment later: many of its tasks are over before anybody could ask, and a
+ * client waits for the socket of whoever holds the lock. That it cannot be made is a warning then.
+ */
+void requests_open_soon(struct context *c);
+
 /* The task has come to its end with `status`, and its lock is free: whoever waits is told. */
 void requests_close(struct context *c, int status);
 

@@ -296,7 +296,9 @@ static int prepare(struct context *c, struct th_err *err)
 	_cleanup_err_ struct th_err runs = TH_ERR_INIT;
 	int r = settle_earlier(c, err);
 
-	if (r == 0)
+	if (r == 0 && !c->has_caller)
+		requests_open_soon(c);
+	else if (r == 0)
 		r = requests_open(c, err);
 	if (r == 0)
 		r = cgtree_open(&c->cg, c->task->cgroup_mode, c->task->cgroup_parent,
