@@ -4,6 +4,7 @@ man_pages = \
 	man/taskhook-exec.1 \
 	man/taskhook-recover.1 \
 	man/taskhook-start.1 \
+	man/taskhook-status.1 \
 	man/taskhook-lifecycle.7 \
 	man/taskhook-hooks.7 \
 	man/taskhook.conf.5

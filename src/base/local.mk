@@ -1,5 +1,6 @@
 th_base_SOURCES = \
 	src/base/alloc.c src/base/alloc.h \
+	src/base/bars.c src/base/bars.h \
 	src/base/clock.c src/base/clock.h \
 	src/base/error.c src/base/error.h \
 	src/base/fd.c src/base/fd.h \

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <strings.h>
 
 static bool is_digit(char c)
@@ -477,4 +478,22 @@ char *format_duration(usec_t usec, char *buf, size_t size)
 	}
 	(void)snprintf(buf, size, "%s", strbuf_str(&b));
 	return buf;
+}
+
+int parse_rfc3339(const char *s, usec_t *ret)
+{
+	struct tm tm = {0};
+	const char *rest = strptime(s, "%Y-%m-%dT%H:%M:%S", &tm);
+	char digits[] = "000";
+	uint64_t msec;
+	time_t t;
+
+	if (!rest || strlen(rest) != strlen(".123Z") || rest[0] != '.' || rest[4] != 'Z')
+		return -EINVAL;
+	memcpy(digits, rest + 1, 3);
+	t = timegm(&tm);
+	if (parse_uint(digits, 0, 999, &msec) < 0 || t < 0)
+		return -EINVAL;
+	*ret = (usec_t)t * USEC_PER_SEC + msec * USEC_PER_MSEC;
+	return 0;
 }

@@ -29,6 +29,9 @@ int parse_duration(const char *s, usec_t *ret);
 /* "50%" or "0.5%": millionths of the whole (50% = 500000). May exceed 100%. */
 int parse_percent(const char *s, uint64_t *ret_ppm);
 
+/* "2026-11-21T10:44:45.123Z", as clock_rfc3339() writes it and no other form; realtime. */
+int parse_rfc3339(const char *s, usec_t *ret);
+
 /* Octal file mode, "022" or "0022", at most 07777. */
 int parse_mode(const char *s, mode_t *ret);
 

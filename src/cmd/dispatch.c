@@ -19,6 +19,7 @@
 #include "cmd/cmd_run.h"
 #include "cmd/cmd_signal.h"
 #include "cmd/cmd_start.h"
+#include "cmd/cmd_stats.h"
 #include "cmd/cmd_status.h"
 #include "cmd/cmd_stop.h"
 #include "cmd/cmd_tables.h"
@@ -53,6 +54,7 @@ static const struct cmd *const cmd_table[] = {
 	&cmd_cleanup,
 	&cmd_list,
 	&cmd_status,
+	&cmd_stats,
 	&cmd_logs,
 	&cmd_fetch,
 	&cmd_hooks,

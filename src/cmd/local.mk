@@ -23,6 +23,8 @@ th_cmd_SOURCES = \
 	src/cmd/cmd_signal.h \
 	src/cmd/cmd_start.c \
 	src/cmd/cmd_start.h \
+	src/cmd/cmd_stats.c \
+	src/cmd/cmd_stats.h \
 	src/cmd/cmd_status.c \
 	src/cmd/cmd_status.h \
 	src/cmd/cmd_stop.c \
@@ -33,13 +35,23 @@ th_cmd_SOURCES = \
 	src/cmd/cmd_tables.h \
 	src/cmd/dispatch.c \
 	src/cmd/dispatch.h \
+	src/cmd/hook_records.c \
+	src/cmd/hook_records.h \
+	src/cmd/openmetrics.c \
+	src/cmd/openmetrics.h \
 	src/cmd/start_options.c \
 	src/cmd/start_options.h \
+	src/cmd/stats_rows.c \
+	src/cmd/stats_rows.h \
+	src/cmd/stats_watch.c \
+	src/cmd/stats_watch.h \
 	src/cmd/table.c \
 	src/cmd/table.h \
 	src/cmd/task_options.c \
 	src/cmd/task_options.h \
 	src/cmd/task_select.c \
 	src/cmd/task_select.h \
+	src/cmd/task_stats.c \
+	src/cmd/task_stats.h \
 	src/cmd/task_view.c \
 	src/cmd/task_view.h

@@ -8,11 +8,14 @@
 #include "os/cgroup.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* io.stat has a line for each device: hundreds of them are 100 KiB. */
-#define IO_STAT_MAX (4 * 1024 * 1024)
+#define IO_STAT_MAX	(4 * 1024 * 1024)
+#define MEMORY_STAT_MAX (64 * 1024)
 
 /* The value of a file of one number; 0 where it is missing or says "max". */
 static bool read_number(int dirfd, const char *file, uint64_t *ret)
@@ -109,4 +112,57 @@ int cgstat_read_cpu(int dirfd, usec_t *ret_cpu_usec)
 		return r;
 	*ret_cpu_usec = stat.cpu_usec;
 	return 0;
+}
+
+const char *cgstat_resource_name(enum cgstat_resource r)
+{
+	static const char *const names[] = {"cpu", "memory", "io"};
+
+	_Static_assert(ARRAY_SIZE(names) == CGSTAT_RESOURCES, "a name for each");
+	return names[r];
+}
+
+/* "some avg10=1.25 avg60=0.00 avg300=0.00 total=12345" */
+static bool read_pressure_line(
+	const char *text, const char *kind, unsigned *ret_avg10, usec_t *ret_total)
+{
+	const char *line = strstr(text, kind);
+	unsigned whole, hundredths;
+	uint64_t total;
+
+	if (!line ||
+		sscanf(line + strlen(kind), " avg10=%u.%2u avg60=%*s avg300=%*s total=%" SCNu64,
+			&whole, &hundredths, &total) != 3)
+		return false;
+	*ret_avg10 = whole * 100 + hundredths;
+	*ret_total = total;
+	return true;
+}
+
+static void read_pressure(int dirfd, const char *file, struct cgstat_pressure *ret)
+{
+	char buf[512];
+
+	/* -EOPNOTSUPP where it was switched off. */
+	if (cgroup_read_file(dirfd, file, buf, sizeof(buf)) <= 0)
+		return;
+	ret->known = read_pressure_line(buf, "some", &ret->some_avg10, &ret->some_usec);
+	/* Of the CPU since Linux 5.13. */
+	(void)read_pressure_line(buf, "full", &ret->full_avg10, &ret->full_usec);
+}
+
+void cgstat_read_details(int dirfd, struct cgstat_details *ret)
+{
+	static const char *const files[CGSTAT_RESOURCES] = {
+		"cpu.pressure", "memory.pressure", "io.pressure"};
+	_cleanup_free_ char *text = NULL;
+
+	*ret = (struct cgstat_details){0};
+	if (file_read_at(dirfd, "memory.stat", 0, MEMORY_STAT_MAX, &text, NULL) >= 0) {
+		(void)cgroup_find_value(text, "file", &ret->memory_file);
+		(void)cgroup_find_value(text, "kernel", &ret->memory_kernel);
+	}
+	(void)read_number(dirfd, "memory.swap.current", &ret->memory_swap);
+	for (size_t i = 0; i < CGSTAT_RESOURCES; i++)
+		read_pressure(dirfd, files[i], &ret->pressure[i]);
 }

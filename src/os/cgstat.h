@@ -26,4 +26,32 @@ int cgstat_read(int dirfd, unsigned controllers, struct cgstat *ret);
 /* Only CPU time (one file), for hooks. */
 int cgstat_read_cpu(int dirfd, usec_t *ret_cpu_usec);
 
+/* How long processes waited for something (Documentation/accounting/psi.rst): `some` of them, or
+ * all
+ * (`full`). Averages over 10 s in hundredths of a percent. */
+struct cgstat_pressure {
+	bool known;
+	unsigned some_avg10, full_avg10;
+	usec_t some_usec, full_usec;
+};
+
+enum cgstat_resource {
+	CGSTAT_CPU,
+	CGSTAT_MEMORY,
+	CGSTAT_IO,
+	CGSTAT_RESOURCES,
+};
+const char *cgstat_resource_name(enum cgstat_resource r); /* "cpu" */
+
+/* What `stats` shows beside. */
+struct cgstat_details {
+	/* memory.stat and memory.swap.current; kernel: Linux 5.18, 0 before. */
+	uint64_t memory_file, memory_kernel, memory_swap;
+	/* Each cgroup has these, with or without controllers; unknown where the kernel does not
+	 * count. */
+	struct cgstat_pressure pressure[CGSTAT_RESOURCES];
+};
+/* Missing files are no error; 0 bytes and unknown. */
+void cgstat_read_details(int dirfd, struct cgstat_details *ret);
+
 #endif

@@ -17,6 +17,8 @@ th_os_SOURCES = \
 	src/os/mount.h \
 	src/os/proc.c \
 	src/os/proc.h \
+	src/os/procstat.c \
+	src/os/procstat.h \
 	src/os/proctree.c \
 	src/os/proctree.h \
 	src/os/spawn.c \

@@ -77,25 +77,6 @@ static bool parse_place(char *s, struct logplace *ret)
 	return true;
 }
 
-/* As clock_rfc3339() writes it. */
-static bool parse_time(const char *s, usec_t *ret)
-{
-	struct tm tm = {0};
-	const char *rest = strptime(s, "%Y-%m-%dT%H:%M:%S", &tm);
-	_cleanup_free_ char *digits = NULL;
-	uint64_t msec;
-	time_t t;
-
-	if (!rest || strlen(rest) != strlen(".123Z") || rest[0] != '.' || rest[4] != 'Z')
-		return false;
-	digits = xstrndup(rest + 1, 3);
-	t = timegm(&tm);
-	if (parse_uint(digits, 0, 999, &msec) < 0 || t < 0)
-		return false;
-	*ret = (usec_t)t * USEC_PER_SEC + msec * USEC_PER_MSEC;
-	return true;
-}
-
 static bool parse_line(char *line, struct logrun *ret)
 {
 	char *word, *rest = line;
@@ -109,7 +90,7 @@ static bool parse_line(char *line, struct logrun *ret)
 		return false;
 	ret->number = (unsigned)number;
 	word = strsep(&rest, " ");
-	if (!word || !parse_time(word, &ret->begin))
+	if (!word || parse_rfc3339(word, &ret->begin) < 0)
 		return false;
 	while ((word = strsep(&rest, " "))) {
 		char *value = strchr(word, '=');

@@ -49,3 +49,9 @@ examples()
 	examples taskhook-start.1
 	[ "$count" -ge 3 ]
 }
+
+@test "every example of taskhook-status(1)" {
+	cd "$BATS_TEST_TMPDIR"
+	examples taskhook-status.1
+	[ "$count" -ge 5 ]
+}

@@ -1,6 +1,10 @@
 # One program a line, made of tests/unit/test-NAME.c, with its path as here.
 unit_tests = \
 	tests/unit/test-alloc \
+	tests/unit/test-bars \
+	tests/unit/test-openmetrics \
+	tests/unit/test-procstat \
+	tests/unit/test-table \
 	tests/unit/test-clock \
 	tests/unit/test-error \
 	tests/unit/test-fd \

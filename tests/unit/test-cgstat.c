@@ -7,6 +7,32 @@
 #include "tests/unit/cgtest.h"
 #include "tests/unit/tempdir.h"
 
+static void test_details(void)
+{
+	struct cgstat_details d;
+
+	cgstat_read_details(tempdir.fd, &d);
+	ok(d.memory_file == 0 && d.memory_swap == 0 && !d.pressure[CGSTAT_CPU].known,
+		"no files, no details");
+	tempdir_write("memory.stat", "anon 1\nfile 4096\nkernel 77\nkernel_stack 5\n");
+	tempdir_write("memory.swap.current", "12\n");
+	tempdir_write("cpu.pressure", "some avg10=1.25 avg60=0.50 avg300=0.10 total=12345\n");
+	tempdir_write("memory.pressure", "some avg10=100.00 avg60=0.00 avg300=0.00 total=1\n"
+					 "full avg10=0.07 avg60=0.00 avg300=0.00 total=2\n");
+	tempdir_write("io.pressure", "nothing\n");
+	cgstat_read_details(tempdir.fd, &d);
+	ok(d.memory_file == 4096 && d.memory_kernel == 77 && d.memory_swap == 12, "of memory");
+	ok(d.pressure[CGSTAT_CPU].known && d.pressure[CGSTAT_CPU].some_avg10 == 125 &&
+			d.pressure[CGSTAT_CPU].some_usec == 12345 &&
+			d.pressure[CGSTAT_CPU].full_usec == 0,
+		"before Linux 5.13 the CPU has no full pressure");
+	ok(d.pressure[CGSTAT_MEMORY].some_avg10 == 10000 &&
+			d.pressure[CGSTAT_MEMORY].full_avg10 == 7 &&
+			d.pressure[CGSTAT_MEMORY].full_usec == 2,
+		"both");
+	ok(!d.pressure[CGSTAT_IO].known, "a file that is something else");
+}
+
 static void test_files(void)
 {
 	struct cgstat s = {.cpu_usec = 42};
@@ -105,6 +131,7 @@ static void run_checks(int base)
 
 	tempdir_make();
 	fds = cgtest_count_fds();
+	test_details();
 	test_files();
 	test_cgroup(base);
 	is_int(cgtest_count_fds(), fds, "no descriptor is left open");

@@ -1,0 +1,103 @@
+#include "config.h"
+
+#include "os/procstat.h"
+
+#include "base/fd.h"
+#include "base/macro.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define STATUS_MAX    8192
+#define PROC_PATH_MAX 48
+
+static ssize_t read_proc(pid_t pid, const char *name, char *buf, size_t size)
+{
+	char path[PROC_PATH_MAX];
+	_cleanup_close_ int fd = -1;
+	ssize_t n;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? -ESRCH : -errno;
+	n = fd_read_full(fd, buf, size - 1);
+	if (n >= 0)
+		buf[n] = '\0';
+	return n;
+}
+
+/* The number behind "\nLABEL:" and blanks; 0 where it is missing, as of a kernel thread. */
+static uint64_t labelled(const char *text, const char *label)
+{
+	size_t n = strlen(label);
+
+	for (const char *line = text; line; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		if (strncmp(line, label, n) == 0 && line[n] == ':')
+			return strtoull(line + n + 1, NULL, 10);
+	}
+	return 0;
+}
+
+static usec_t ticks_to_usec(uint64_t ticks)
+{
+	long per_sec = sysconf(_SC_CLK_TCK);
+
+	return ticks * USEC_PER_SEC / (uint64_t)(per_sec > 0 ? per_sec : 100);
+}
+
+/* Fields 14 to 17 and 20 of the line, which is counted from behind the name: that may hold blanks
+ * and brackets itself. */
+static int add_stat(const char *line, struct procstat *sum)
+{
+	uint64_t user, system, waited_user, waited_system, threads;
+	const char *s = strrchr(line, ')');
+
+	if (!s || sscanf(s + 1,
+			  " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %" SCNu64 " %" SCNu64
+			  " %" SCNu64 " %" SCNu64 " %*d %*d %" SCNu64,
+			  &user, &system, &waited_user, &waited_system, &threads) != 5)
+		return -EBADMSG;
+	sum->processes++;
+	sum->threads += threads;
+	sum->cpu_user_usec += ticks_to_usec(user + waited_user);
+	sum->cpu_system_usec += ticks_to_usec(system + waited_system);
+	return 0;
+}
+
+int procstat_add(pid_t pid, struct procstat *sum)
+{
+	struct procstat all = *sum;
+	char buf[STATUS_MAX];
+	ssize_t n;
+	int r;
+
+	n = read_proc(pid, "stat", buf, sizeof(buf));
+	if (n <= 0)
+		return n < 0 ? (int)n : -ESRCH;
+	r = add_stat(buf, &all);
+	if (r < 0)
+		return r;
+	n = read_proc(pid, "status", buf, sizeof(buf));
+	if (n < 0)
+		return (int)n;
+	all.rss_bytes += labelled(buf, "VmRSS") * 1024;
+	all.file_bytes += (labelled(buf, "RssFile") + labelled(buf, "RssShmem")) * 1024;
+	all.swap_bytes += labelled(buf, "VmSwap") * 1024;
+	n = read_proc(pid, "io", buf, sizeof(buf));
+	if (n > 0) {
+		all.io_rbytes += labelled(buf, "read_bytes");
+		all.io_wbytes += labelled(buf, "write_bytes");
+	} else {
+		/* ptrace(2) rights, or a kernel without CONFIG_TASK_IO_ACCOUNTING. */
+		all.io_missing = true;
+	}
+	*sum = all;
+	return 0;
+}
