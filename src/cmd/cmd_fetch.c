@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/parse.h"
 #include "base/path.h"
+#include "conf/source.h"
 #include "model/artifact.h"
 #include "model/jsonio.h"
 #include "os/loop.h"
@@ -23,6 +24,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define FETCH_FORMAT 1
@@ -182,7 +184,12 @@ static int resolve_artifact(
 	struct job *j, struct fetch_data *d, const char *given, struct th_err *err)
 {
 	_cleanup_free_ char *source = find_source(given);
-	int r = set_key(d, "source", source, err);
+	_cleanup_source_ struct source parsed = {0};
+	/* First what an argument and no key is called; a path from here is not known to it. */
+	int r = *source == '.' ? 0 : source_parse(source, &parsed, err);
+
+	if (r == 0)
+		r = set_key(d, "source", source, err);
 
 	/* With --mode=file the shared directory is no destination; DEST takes its place below. */
 	if (r == 0)
@@ -219,14 +226,17 @@ static int resolve_destination(struct job *j, const char *given, struct th_err *
 			err, EXIT_USAGE, EISDIR, "with --mode=file the destination is a file");
 	base = j->artifact.mode == ARTIFACT_FILE ? path_dirname(dest) : xstrdup(dest);
 	while ((j->base_fd = open(base, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0) {
+		int errnum = errno;
+		struct stat st;
 		char *parent;
 
-		if (errno == ENOTDIR)
-			return err_set(err, EXIT_CANTCREAT, errno,
+		/* ENOTDIR tells it too where something further up is none. */
+		if (errnum == ENOTDIR && stat(base, &st) == 0)
+			return err_set(err, EXIT_CANTCREAT, errnum,
 				"cannot make '%s': '%s' is no directory", dest, base);
-		if (errno != ENOENT || strcmp(base, "/") == 0)
-			return err_set(err, errno == EACCES ? EXIT_NOPERM : EXIT_CANTCREAT, errno,
-				"cannot open '%s': %m", base);
+		if ((errnum != ENOENT && errnum != ENOTDIR) || strcmp(base, "/") == 0)
+			return err_set(err, errnum == EACCES ? EXIT_NOPERM : EXIT_CANTCREAT, errnum,
+				"cannot open '%s': %s", base, strerror(errnum));
 		parent = path_dirname(base);
 		free(base);
 		base = parent;
@@ -451,13 +461,14 @@ static int run(struct cmd_context *ctx, void *data, int argc, char **argv)
 	r = cmd_load(ctx, &err);
 	if (r == 0)
 		r = resolve_artifact(&j, d, argv[0], &err);
-	if (r == 0)
-		r = resolve_destination(&j, argv[1], &err);
-	if (r == 0)
-		r = watch_signals(&j, &err);
 	if (r == 0) {
-		fetchview_init(&j.view, !ctx->arg_quiet);
-		r = fetch(&j, d->json, &err);
+		r = resolve_destination(&j, argv[1], &err);
+		if (r == 0)
+			r = watch_signals(&j, &err);
+		if (r == 0) {
+			fetchview_init(&j.view, !ctx->arg_quiet);
+			r = fetch(&j, d->json, &err);
+		}
 		if (r < 0)
 			err_prefix(&err, "artifact '%s' (%s)", j.artifact.name, j.artifact.shown);
 	}

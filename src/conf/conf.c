@@ -377,6 +377,8 @@ static int layer_set_key(struct layer *l, const struct conf_key_info *info, cons
 {
 	struct slot *slot = conf_slot(l->section, info->id);
 	struct conf_value *v = &slot->value, fresh = {.text = NULL};
+	bool is_option = line == 0 && str_starts_with(l->origin, "--") &&
+			 strcmp(l->origin + 2, info->name) == 0;
 	bool again = v->text && slot->layer == l->conf->layer;
 	_cleanup_free_ char *why = NULL;
 
@@ -389,6 +391,9 @@ static int layer_set_key(struct layer *l, const struct conf_key_info *info, cons
 		_cleanup_free_ char *shown = str_escape(redacted ? redacted : text, SHOWN_MAX);
 		_cleanup_free_ char *reason = str_escape(why, 0);
 
+		/* "--timeout" is the key's name already. */
+		if (is_option)
+			return layer_complain(l, line, err, "%s: %s", shown, reason);
 		return layer_complain(l, line, err, "%s = %s: %s", label, shown, reason);
 	}
 	if (again && conf_type_is_list(info->type)) {

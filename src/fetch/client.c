@@ -239,6 +239,11 @@ static size_t on_header(char *line, size_t size, size_t n, void *arg)
 	keep(&reply->content_range, line, len, "Content-Range");
 	keep(&reply->location, line, len, "Location");
 	length = header_value(line, len, "Content-Length");
+	/* libcurl reads on to the end of the connection where the number is too large for it */
+	if (length && !header_length_is_valid(length)) {
+		reply->aborted = -EPROTO;
+		return 0;
+	}
 	if (length && c->length && strcmp(length, c->length) != 0) {
 		reply->aborted = -EBADMSG;
 		return 0;

@@ -45,6 +45,14 @@ static const char *take_number(const char *s, uint64_t *ret)
 	return s + n;
 }
 
+bool header_length_is_valid(const char *value)
+{
+	uint64_t n;
+	const char *end = *value ? take_number(value, &n) : NULL;
+
+	return end && !*end;
+}
+
 bool header_parse_content_range(
 	const char *value, uint64_t *ret_first, uint64_t *ret_last, uint64_t *ret_total)
 {

@@ -15,6 +15,9 @@
  * `name` in whatever case, else NULL. */
 char *header_value(const char *line, size_t len, const char *name);
 
+/* Is this of Content-Length (8.6) a number of bytes, and one that a file can have? */
+bool header_length_is_valid(const char *value);
+
 /* "bytes FIRST-LAST/TOTAL" (14.4); TOTAL may be "*": HEADER_UNKNOWN. False where it is not that,
  * or cannot be. */
 bool header_parse_content_range(

@@ -328,6 +328,9 @@ static int fail_aborted(struct stream *s, int aborted)
 	case -EBADMSG:
 		return fail(s, EXIT_UNAVAILABLE, false,
 			"the server's answer has two headers 'Content-Length' that differ");
+	case -EPROTO:
+		return fail(s, EXIT_UNAVAILABLE, false,
+			"the server's answer has a header 'Content-Length' that is no length");
 	case -EIO:
 		return fail(s, EXIT_INTERNAL, false, "libcurl cannot wait for the network");
 	default:

@@ -76,6 +76,7 @@ teardown() { fetch_teardown; }
 	echo content >"$www/file"
 	echo mine >"$dest"
 	fails '@(65|73)' "$dest" "$http/file" "$dest"
+	fails 73 "'$dest' is no directory" "$http/file" "$dest/a/b"
 	[ "$(cat "$dest")" = mine ]
 	mkdir "$work/dir"
 	fails '@(65|73)' "$work/dir" --mode=file "$http/file" "$work/dir"
@@ -591,7 +592,7 @@ came() { if [ ! -r "/proc/$1/fd" ]; then grep -q '^NoNewPrivs:.1' "/proc/$1/stat
 
 @test "bodies that are not what was said" {
 	rude_setup
-	for path in short two-lengths chunked-cut header-bomb garbage empty-reply reset; do
+	for path in short two-lengths huge-length odd-length chunked-cut header-bomb garbage empty-reply reset; do
 		fails 69 "$path" --retries=0 "$rude/$path" "$work/x"
 	done
 	# more than was said is not read
@@ -714,4 +715,11 @@ came() { if [ ! -r "/proc/$1/fd" ]; then grep -q '^NoNewPrivs:.1' "/proc/$1/stat
 	fails 64 mode --mode=bad http://127.0.0.1/x "$dest"
 	fails 64 retries --retries=-1 http://127.0.0.1/x "$dest"
 	fails 64 max-size --max-size=0 http://127.0.0.1/x "$dest"
+	# the option is named as it was written, and not a key of the configuration
+	run -64 --separate-stderr th fetch --timeout=5x http://127.0.0.1/x "$dest"
+	[ "${stderr_lines[0]}" = "taskhook: --timeout: 5x: not a duration (write it as 5s or 1m30s)" ]
+	run -64 --separate-stderr th fetch http://u:hidden@h:1x/a "$dest"
+	[[ $stderr == "taskhook: source 'http://***@h:1x/a': its port is "* ]]
+	run -64 --separate-stderr th fetch --filename=a/b http://127.0.0.1/x "$dest"
+	[ "$stderr" = "taskhook: --filename is not the name of a file" ]
 }

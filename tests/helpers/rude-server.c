@@ -9,6 +9,7 @@
  *     /short               says 1000 bytes, sends 500, closes
  *     /long                says 10 bytes, sends 1000
  *     /two-lengths         two Content-Length that differ
+ *     /huge-length         more than 64 bits hold; /odd-length "10, 10"
  *     /no-length/N         N bytes, ended by closing
  *     /chunked/N           N bytes in chunks
  *     /chunked-cut         chunks without the last one
@@ -264,6 +265,12 @@ static void answer(int fd, const char *path, const char *range)
 	} else if (is(path, "/two-lengths")) {
 		say(fd, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\nContent-Length: 20\r\n\r\n");
 		send_letters(fd, 20, false);
+	} else if (is(path, "/huge-length")) {
+		say(fd, "HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999999\r\n\r\n");
+		send_letters(fd, 500, false);
+	} else if (is(path, "/odd-length")) {
+		say(fd, "HTTP/1.1 200 OK\r\nContent-Length: 10, 10\r\n\r\n");
+		send_letters(fd, 10, false);
 	} else if (is(path, "/no-length")) {
 		say(fd, "%s", closing);
 		send_letters(fd, strtoul(rest ? rest + 1 : "0", NULL, 10), false);

@@ -8,6 +8,21 @@
 
 static const struct {
 	const char *value;
+	bool valid;
+} lengths[] = {
+	{"0", true},
+	{"9223372036854775807", true},
+	{"9223372036854775808", false},
+	{"99999999999999999999999", false},
+	{"10, 10", false},
+	{"-1", false},
+	{"+1", false},
+	{"1x", false},
+	{"", false},
+};
+
+static const struct {
+	const char *value;
 	bool good;
 	uint64_t first, last, total;
 } ranges[] = {
@@ -96,6 +111,9 @@ static void test_retry_after(void)
 
 int main(void)
 {
+	for (size_t i = 0; i < ARRAY_SIZE(lengths); i++)
+		ok(header_length_is_valid(lengths[i].value) == lengths[i].valid, "length '%s'",
+			lengths[i].value);
 	for (size_t i = 0; i < ARRAY_SIZE(ranges); i++) {
 		uint64_t first = 0, last = 0, total = 0;
 		bool good = header_parse_content_range(ranges[i].value, &first, &last, &total);
