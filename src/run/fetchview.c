@@ -13,6 +13,10 @@
 
 #define WIDTH_DEFAULT 80
 #define BAR_WIDTH     20
+#define BAR_COLUMNS   (BAR_WIDTH + strlen(" []"))
+/* How much of a name is worth more than the bar, and than the numbers. */
+#define LABEL_ENOUGH ((size_t)16)
+#define LABEL_LEAST  ((size_t)6)
 /* Below this a rate says more about the first packets than about the line. */
 #define RATE_AFTER USEC_PER_SEC
 
@@ -73,36 +77,63 @@ static struct sum add_up(const struct fetch_progress *const *progress, size_t n,
 	return s;
 }
 
-static void add_bar(struct strbuf *b, unsigned percent)
+/* "52% 2.0M of 3.8M, 960K/s, 1s left" */
+static void add_numbers(struct strbuf *b, const struct sum *s)
+{
+	char buf[32], span[CLOCK_SPAN_MAX];
+
+	/* Both are far below 2^57, as max-size is. */
+	if (s->total)
+		strbuf_addf(b, " %u%%", (unsigned)(s->down * 100 / s->total));
+	strbuf_addf(b, " %s", fetchview_format_bytes(s->down, buf, sizeof(buf)));
+	if (s->total)
+		strbuf_addf(b, " of %s", fetchview_format_bytes(s->total, buf, sizeof(buf)));
+	if (s->rate)
+		strbuf_addf(b, ", %s/s", fetchview_format_bytes(s->rate, buf, sizeof(buf)));
+	if (s->rate && s->total > s->down) {
+		usec_t left = (s->total - s->down) / s->rate * USEC_PER_SEC;
+
+		strbuf_addf(
+			b, ", %s left", left ? clock_format_span(left, span, sizeof(span)) : "0s");
+	}
+}
+
+static void add_bar(struct strbuf *b, const struct sum *s)
 {
 	strbuf_adds(b, " [");
 	for (unsigned i = 0; i < BAR_WIDTH; i++)
-		strbuf_addc(b, i * 100 < percent * BAR_WIDTH ? '#' : ' ');
-	strbuf_addf(b, "] %u%%", percent);
+		strbuf_addc(b, i * s->total < s->down * BAR_WIDTH ? '#' : ' ');
+	strbuf_adds(b, "]");
 }
 
+static void add_label(struct strbuf *b, const char *label, size_t room)
+{
+	if (strlen(label) <= room)
+		strbuf_adds(b, label);
+	else
+		strbuf_addf(b, "%.*s...", (int)(MAX(room, LABEL_LEAST) - strlen("...")), label);
+	strbuf_addc(b, ':');
+}
+
+/* Where the line is short the name gives way to the bar, and both to the numbers. */
 char *fetchview_text(const char *label, const struct fetch_progress *const *progress, size_t n,
 	usec_t now, size_t width)
 {
+	_cleanup_strbuf_ struct strbuf numbers = STRBUF_INIT;
 	struct sum s = add_up(progress, n, now);
 	struct strbuf b = STRBUF_INIT;
-	char buf[32], span[CLOCK_SPAN_MAX];
+	size_t taken;
+	bool has_bar;
 
-	strbuf_addf(&b, "%s:", label);
-	/* Both are far below 2^57, as max-size is. */
-	if (s.total)
-		add_bar(&b, (unsigned)(s.down * 100 / s.total));
-	strbuf_addf(&b, " %s", fetchview_format_bytes(s.down, buf, sizeof(buf)));
-	if (s.total)
-		strbuf_addf(&b, " of %s", fetchview_format_bytes(s.total, buf, sizeof(buf)));
-	if (s.rate)
-		strbuf_addf(&b, ", %s/s", fetchview_format_bytes(s.rate, buf, sizeof(buf)));
-	if (s.rate && s.total > s.down) {
-		usec_t left = (s.total - s.down) / s.rate * USEC_PER_SEC;
-
-		strbuf_addf(
-			&b, ", %s left", left ? clock_format_span(left, span, sizeof(span)) : "0s");
-	}
+	add_numbers(&numbers, &s);
+	taken = numbers.len + strlen(":");
+	has_bar = s.total && taken + BAR_COLUMNS + MIN(strlen(label), LABEL_ENOUGH) <= width;
+	if (has_bar)
+		taken += BAR_COLUMNS;
+	add_label(&b, label, width > taken ? width - taken : 0);
+	if (has_bar)
+		add_bar(&b, &s);
+	strbuf_adds(&b, numbers.s);
 	if (b.len > width) {
 		b.len = width;
 		b.s[width] = '\0';

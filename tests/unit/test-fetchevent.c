@@ -144,6 +144,33 @@ static void test_line(void)
 	is_uint(strlen(narrow), 10, "cut to the terminal");
 }
 
+/* The name is what can be missed. */
+static void test_narrow_lines(void)
+{
+	static const char label[] = "a-long-name-of-something-that-is-fetched-from-far-away";
+	static const struct {
+		size_t width;
+		const char *text;
+	} cases[] = {
+		{200, "a-long-name-of-something-that-is-fetched-from-far-away: "
+		      "[##########          ] 50% 50.0M of 100M, 5.0M/s, 10s left"},
+		{79, "a-long-name-of-s...: [##########          ] "
+		     "50% 50.0M of 100M, 5.0M/s, 10s left"},
+		{60, "a-long-name-of-somet...: 50% 50.0M of 100M, 5.0M/s, 10s left"},
+		{43, "a-l...: 50% 50.0M of 100M, 5.0M/s, 10s left"},
+		{20, "a-l...: 50% 50.0M of"},
+	};
+	struct fetch_progress p = {.down = 50 << 20, .total = 100 << 20, .started = 0};
+	const struct fetch_progress *const one[] = {&p};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_free_ char *text =
+			fetchview_text(label, one, 1, 10 * USEC_PER_SEC, cases[i].width);
+
+		is_str(text, cases[i].text, "on %zu columns", cases[i].width);
+	}
+}
+
 /* What was there before an attempt was not fetched by it. */
 static void test_resumed(void)
 {
@@ -162,6 +189,7 @@ int main(void)
 	test_long_text();
 	test_bytes();
 	test_line();
+	test_narrow_lines();
 	test_resumed();
 	return done_testing();
 }
