@@ -697,10 +697,20 @@ static void redact_checksum(struct strbuf *b, const char *value, size_t n)
 	}
 }
 
-static void redact_parameter(struct strbuf *b, const char *p, size_t n)
+/* May the value of this parameter be told? */
+static bool is_shown(const char *key, size_t n)
 {
 	static const char *const shown[] = {
 		"ref", "depth", "archive", "filename", "region", "version", "versionId"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(shown); i++)
+		if (strlen(shown[i]) == n && strncmp(shown[i], key, n) == 0)
+			return true;
+	return false;
+}
+
+static void redact_parameter(struct strbuf *b, const char *p, size_t n)
+{
 	const char *equals = memchr(p, '=', n);
 	size_t key = equals ? (size_t)(equals - p) : 0;
 
@@ -713,13 +723,51 @@ static void redact_parameter(struct strbuf *b, const char *p, size_t n)
 		redact_checksum(b, equals + 1, n - key - 1);
 		return;
 	}
-	for (size_t i = 0; i < ARRAY_SIZE(shown); i++) {
-		if (strlen(shown[i]) == key && strncmp(shown[i], p, key) == 0) {
-			strbuf_add(b, equals + 1, n - key - 1);
-			return;
+	if (is_shown(p, key))
+		strbuf_add(b, equals + 1, n - key - 1);
+	else
+		strbuf_adds(b, "***");
+}
+
+/* By its name, of those that AWS, Google, Azure and others use. */
+static bool is_credential(const char *key, size_t n)
+{
+	static const char *const parts[] = {"token", "sig", "secret", "pass", "pwd", "key", "auth",
+		"cred", "expire", "policy", "x-amz-", "x-goog-"};
+	/* of Azure's shared access signatures */
+	static const char *const whole[] = {"se", "st", "sp", "sv", "sr", "spr", "sip", "ske",
+		"skt", "skv", "sks", "skoid", "sktid"};
+	_cleanup_free_ char *name = xstrndup(key, n);
+
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
+		if (strcasestr(name, parts[i]))
+			return true;
+	for (size_t i = 0; i < ARRAY_SIZE(whole); i++)
+		if (strcmp(name, whole[i]) == 0)
+			return true;
+	return false;
+}
+
+uint64_t source_query_hash(const char *text)
+{
+	/* FNV-1a, 64 bits: nobody gains by two that are alike */
+	uint64_t hash = 0xcbf29ce484222325;
+	const char *p = strchr(text, '?');
+	bool any = false;
+
+	while (p && *p && *p != '#') {
+		size_t n = strcspn(++p, "&#"), key = strcspn(p, "=&#");
+		bool counts = n > 0 && !is_shown(p, key) && !is_credential(p, key) &&
+			      !(key == 8 && strncmp(p, "checksum", 8) == 0);
+
+		for (size_t i = 0; counts && i <= n; i++) {
+			hash ^= i < n ? (unsigned char)p[i] : '&';
+			hash *= 0x100000001b3;
 		}
+		any = any || counts;
+		p += n;
 	}
-	strbuf_adds(b, "***");
+	return any ? hash | 1 : 0;
 }
 
 char *source_redact(const char *text)
@@ -728,12 +776,13 @@ char *source_redact(const char *text)
 	const char *p = strstr(text, "://");
 	const char *query = strchr(text, '?');
 	const char *forced = strstr(text, "::");
-	bool is_ssh;
+	bool is_ssh, is_url;
 	size_t user;
 
 	/* "://" in a parameter is another URL's */
 	if (p && query && p > query)
 		p = NULL;
+	is_url = p != NULL;
 	if (p)
 		p += 3;
 	else
@@ -746,7 +795,7 @@ char *source_redact(const char *text)
 		/* the name may be a token, where it is not that of a login */
 		size_t name = strcspn(p, ":@");
 
-		if ((is_ssh || is_scp_form(p)) && name < user) {
+		if ((is_ssh || (!is_url && is_scp_form(p))) && name < user) {
 			strbuf_add(&b, p, name);
 			strbuf_adds(&b, p[name] == ':' ? ":***@" : "@");
 		} else {

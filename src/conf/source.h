@@ -18,6 +18,7 @@
 #include "base/str.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 enum source_kind {
 	SOURCE_HTTP, /* and https */
@@ -66,5 +67,10 @@ void source_done(struct source *s);
  * other may be a token. Works on texts that source_parse() refuses. The caller frees it.
  */
 char *source_redact(const char *text);
+
+/* Tells two sources apart that source_redact() shows alike: of the parameters whose values it does
+ * not show, but for those that are credentials by their names, as of a signed URL, which change
+ * for the same thing. 0: there are none. */
+uint64_t source_query_hash(const char *text);
 
 #endif

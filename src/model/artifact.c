@@ -8,6 +8,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <string.h>
 
@@ -122,6 +123,9 @@ static int refuse_key(const struct artifact *ret, const struct conf *a, enum con
 {
 	_cleanup_free_ char *origin = origin_of(a, key);
 
+	/* "--filename" of a command says it all. */
+	if (str_starts_with(origin, "--") && strcmp(origin + 2, conf_key_info(key)->name) == 0)
+		return err_set(err, EXIT_CONFIG, EINVAL, "%s %s", origin, text);
 	return err_set(err, EXIT_CONFIG, EINVAL, "%s: [artifact %s] %s %s", origin, ret->name,
 		conf_key_info(key)->name, text);
 }
@@ -233,6 +237,16 @@ json_t *artifact_definition(const struct artifact *a)
 	return j;
 }
 
+json_t *artifact_identity(const struct artifact *a)
+{
+	json_t *j = artifact_definition(a);
+	uint64_t hash = source_query_hash(a->source);
+	_cleanup_free_ char *text = hash ? xasprintf("%016" PRIx64, hash) : NULL;
+
+	json_put_text(j, "query", text);
+	return j;
+}
+
 static char *value_text(const json_t *value)
 {
 	_cleanup_free_ char *text = value ? json_to_text(value) : NULL;
@@ -243,14 +257,20 @@ static char *value_text(const json_t *value)
 const char *artifact_difference(
 	const json_t *a, const json_t *b, char **ret_value_a, char **ret_value_b)
 {
-	static const char *const keys[] = {
-		"source", "checksum", "destination", "mode", "extract", "filename", "chown"};
+	static const char *const keys[] = {"source", "query", "checksum", "destination", "mode",
+		"extract", "filename", "chown"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
 		json_t *x = json_object_get(a, keys[i]), *y = json_object_get(b, keys[i]);
 
 		if (x == y || json_equal(x, y))
 			continue;
+		/* what is in a query is not told */
+		if (strcmp(keys[i], "query") == 0) {
+			*ret_value_a = value_text(json_object_get(a, "source"));
+			*ret_value_b = xstrdup("another query");
+			return "source";
+		}
 		*ret_value_a = value_text(x);
 		*ret_value_b = value_text(y);
 		return keys[i];

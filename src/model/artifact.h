@@ -73,6 +73,9 @@ int artifact_parse_destination(const char *text, char **ret, const char **ret_wh
 /* What makes two artifacts of one name the same: key and value of each that says what is fetched
  * and where it goes, without secrets, so that a new password is no other artifact. */
 json_t *artifact_definition(const struct artifact *a);
+/* The same, and what tells sources apart that are shown alike. Not for the eyes of others: short
+ * values can be guessed from it. */
+json_t *artifact_identity(const struct artifact *a);
 /* The first key in which two definitions differ, with both values as text ("not set" where absent;
  * the caller frees them); NULL where none does. */
 const char *artifact_difference(

@@ -202,7 +202,7 @@ static void set_result(struct item *i, enum artifact_outcome outcome, usec_t use
 static int compare_definitions(const struct item *i, struct th_err *err)
 {
 	_cleanup_free_ char *mine = NULL, *theirs = NULL;
-	json_t *own = artifact_definition(i->artifact);
+	json_t *own = artifact_identity(i->artifact);
 	const char *key = artifact_difference(own, i->known.definition, &mine, &theirs);
 	const char *group = i->batch->c->task->group;
 
@@ -384,7 +384,7 @@ static void fill_state(struct item *i)
 	str_replace(&s->boot_id, proc_boot_id());
 	str_replace(&s->task, b->c->task->name);
 	str_replace(&s->origin, i->artifact->origin);
-	s->definition = artifact_definition(i->artifact);
+	s->definition = artifact_identity(i->artifact);
 	str_replace(&s->digest, e->digest);
 	str_replace(&s->etag, e->etag);
 	str_replace(&s->last_modified, e->last_modified);
@@ -475,7 +475,8 @@ static void end_work(struct item *i, const struct th_err *failure)
 		return;
 	i->work = fetchwork_free(i->work);
 	remove_cgroup(i);
-	if (failure && err_is_set(failure))
+	/* A helper that was killed says nothing of the source: who waits tries it. */
+	if (failure && err_is_set(failure) && failure->status != EXIT_INTERNAL)
 		write_attempt(i, failure);
 	else
 		(void)unlinkat(i->batch->c->run_group_fd, i->attempt_name, 0);

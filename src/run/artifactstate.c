@@ -263,15 +263,20 @@ static void add_targets(const struct fetchwork *work, struct strv *ret)
 }
 
 /* Does what is known of `name` stand in the way of something from `source`? */
-static bool is_rival(int dirfd, const char *name, const char *source, struct artifact_state *ret)
+static bool is_rival(int dirfd, const char *name, const json_t *own, struct artifact_state *ret)
 {
-	const char *theirs;
+	static const char *const keys[] = {"source", "query"};
 
-	if (artifact_state_read(dirfd, name, ret) < 0)
+	if (artifact_state_read(dirfd, name, ret) < 0 || strcmp(ret->boot_id, proc_boot_id()) != 0)
 		return false;
-	theirs = json_string_value(json_object_get(ret->definition, "source"));
-	return strcmp(ret->boot_id, proc_boot_id()) == 0 &&
-	       (!theirs || strcmp(theirs, source) != 0);
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		const json_t *x = json_object_get(own, keys[i]);
+		const json_t *y = json_object_get(ret->definition, keys[i]);
+
+		if (x != y && !json_equal(x, y))
+			return true;
+	}
+	return false;
 }
 
 static int ask_rival(int dirfd, const char *name, struct claim *c)
@@ -293,11 +298,13 @@ int artifact_state_find_claim(int dirfd, const struct artifact *a, const struct 
 {
 	struct claim c = {.targets = STRV_INIT};
 	struct dirent *e;
+	json_t *own;
 	DIR *d = NULL;
 	int r = fd_opendir(dirfd, &d);
 
 	if (r < 0)
 		return r;
+	own = artifact_identity(a);
 	while (r == 0 && (e = readdir(d))) {
 		size_t n = strlen(e->d_name), tail = strlen(SUFFIX_STATE);
 		struct artifact_state state = ARTIFACT_STATE_INIT;
@@ -308,7 +315,7 @@ int artifact_state_find_claim(int dirfd, const struct artifact *a, const struct 
 		name = xstrndup(e->d_name, n - tail);
 		if (strcmp(name, a->name) == 0)
 			continue;
-		if (is_rival(dirfd, name, a->shown, &state)) {
+		if (is_rival(dirfd, name, own, &state)) {
 			if (!c.targets.n)
 				add_targets(work, &c.targets);
 			r = ask_rival(dirfd, name, &c);
@@ -322,6 +329,7 @@ int artifact_state_find_claim(int dirfd, const struct artifact *a, const struct 
 		}
 	}
 	closedir(d);
+	json_decref(own);
 	strv_done(&c.targets);
 	return r;
 }

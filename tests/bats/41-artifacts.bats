@@ -369,6 +369,27 @@ reboot()
 	[ "$(asked 'GET /two')" -eq 0 ]
 }
 
+@test "another value in the query is another source, though it is not told" {
+	nginx_setup
+	echo one >"$www/file"
+	task a '[artifact app]' "source = $http/file?id=hidden1" 'destination = local/x'
+	go a
+	task b '[artifact app]' "source = $http/file?id=hidden2" 'destination = local/x'
+	run -78 --separate-stderr go b
+	[[ $stderr == *"source is '$http/file?id=***'"*"another query"* ]]
+	[[ $stderr != *hidden* ]]
+	task c '[artifact other]' "source = $http/file?id=hidden2" 'destination = local/x'
+	run -78 --separate-stderr go c
+	[[ $stderr == *"was put there by the artifact 'app'"* ]]
+	# a signature is no part of what it is
+	task e '[artifact signed]' "source = $http/file?sig=hidden1" 'destination = local/y'
+	go e
+	task e '[artifact signed]' "source = $http/file?sig=hidden2" 'destination = local/y'
+	go e
+	[ "$(record e '.artifacts[0].result')" = present ]
+	run ! grep -rlF hidden "$root" --include='*.json' --include='*.log' --include='*.err'
+}
+
 @test "tasks of the group see it, another group does not" {
 	nginx_setup
 	echo content >"$www/file"

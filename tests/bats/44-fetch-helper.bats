@@ -226,6 +226,29 @@ source='source = https://user:s3cret@host.invalid/app.tgz?token=s3cret'
 	marked_gone "$mark"
 }
 
+@test "the helper is killed: that task fails, another one takes over" {
+	helper 'note fetch; if [ ! -e "$notes.go" ]; then while [ ! -e "$notes.go" ]; do sleep 0.05; done; kill -KILL $$; fi; '"$good"
+	printf '[artifact app]\n%s\n' "$source" >"$root/group.part"
+	mkdir -p "$root$(place config)/groups/$group"
+	cp "$root/group.part" "$root$(place config)/groups/$group/group.ini"
+	task a
+	task b
+	go_background a
+	first=$!
+	wait_for is_noted fetch
+	go_background b
+	second=$!
+	wait_for grep -q "waiting for the artifact" "$root/b.err"
+	: >"$notes.go"
+	wait "$second"
+	status=0
+	wait "$first" || status=$?
+	[ "$status" -eq 125 ]
+	[ "$(noted fetch)" -eq 2 ]
+	[ "$(record b '.artifacts[0].result')" = fetched ]
+	no_staging
+}
+
 @test "who waited for one that fails does not ask the same again" {
 	helper 'note fetch; sleep 1; say "{\"event\":\"failed\",\"status\":69,\"text\":\"no such host\"}"; exit 69'
 	printf '[artifact app]\n%s\n' "$source" >"$root/group.part"

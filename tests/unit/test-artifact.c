@@ -143,6 +143,52 @@ static void test_definitions(void)
 	json_decref(c);
 }
 
+static json_t *identity_of(const char *query)
+{
+	_cleanup_free_ char *text = xasprintf("[artifact a]\nsource = https://h/x%s\n", query);
+	_cleanup_err_ struct th_err err = TH_ERR_INIT;
+	struct artifact a;
+	json_t *j;
+
+	if (resolve("", text, &a, &err) < 0)
+		bail("%s", err_text(&err));
+	j = artifact_identity(&a);
+	artifact_done(&a);
+	return j;
+}
+
+/* What messages do not show of a source can still make it another one. */
+static void test_identities(void)
+{
+	static const struct {
+		const char *a, *b;
+		bool same;
+	} pairs[] = {
+		{"?file=one", "?file=two", false},
+		{"?file=one", "?file=one", true},
+		{"?file=one&id=1", "?file=one&id=2", false},
+		{"?id=12", "?id=1&id=2", false},
+		{"?token=one", "?token=two", true},
+		{"?file=one&X-Amz-Signature=1&X-Amz-Date=2",
+			"?file=one&X-Amz-Signature=3&X-Amz-Date=4", true},
+		{"?sv=1&se=2&sig=3&file=a", "?sv=1&se=3&sig=4&file=a", true},
+		{"?checksum=md5:00", "?checksum=md5:00", true},
+		{"", "", true},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(pairs); i++) {
+		json_t *a = identity_of(pairs[i].a), *b = identity_of(pairs[i].b);
+		_cleanup_free_ char *x = NULL, *y = NULL, *text = json_dumps(a, 0);
+		const char *key = artifact_difference(a, b, &x, &y);
+
+		ok(!key == pairs[i].same, "'%s' and '%s' are %s", pairs[i].a, pairs[i].b,
+			pairs[i].same ? "one" : "two");
+		ok(!strstr(text, "one"), "it is not told: %s", text);
+		json_decref(a);
+		json_decref(b);
+	}
+}
+
 static void test_results(void)
 {
 	struct artifact_result one = {.name = xstrdup("a"),
@@ -179,6 +225,7 @@ int main(void)
 	test_resolve();
 	test_faults();
 	test_definitions();
+	test_identities();
 	test_results();
 	return done_testing();
 }
