@@ -17,6 +17,7 @@
 #include "cmd/cmd_logs.h"
 #include "cmd/cmd_recover.h"
 #include "cmd/cmd_run.h"
+#include "cmd/cmd_restart.h"
 #include "cmd/cmd_signal.h"
 #include "cmd/cmd_start.h"
 #include "cmd/cmd_stats.h"
@@ -47,6 +48,7 @@ static const struct cmd *const cmd_table[] = {
 	&cmd_run,
 	&cmd_start,
 	&cmd_stop,
+	&cmd_restart,
 	&cmd_signal,
 	&cmd_wait,
 	&cmd_exec,

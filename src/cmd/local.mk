@@ -19,6 +19,8 @@ th_cmd_SOURCES = \
 	src/cmd/cmd_recover.h \
 	src/cmd/cmd_run.c \
 	src/cmd/cmd_run.h \
+	src/cmd/cmd_restart.c \
+	src/cmd/cmd_restart.h \
 	src/cmd/cmd_signal.c \
 	src/cmd/cmd_signal.h \
 	src/cmd/cmd_start.c \
@@ -47,6 +49,8 @@ th_cmd_SOURCES = \
 	src/cmd/stats_watch.h \
 	src/cmd/table.c \
 	src/cmd/table.h \
+	src/cmd/task_ask.c \
+	src/cmd/task_ask.h \
 	src/cmd/task_options.c \
 	src/cmd/task_options.h \
 	src/cmd/task_select.c \

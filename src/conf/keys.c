@@ -34,6 +34,8 @@
 #define WORDS_KEEP	    "logs|all|none"
 #define WORDS_SUPERVISOR    "end|keep"
 #define WORDS_LOG_TO	    "files|none"
+#define WORDS_RESTART	    "never|on-failure|always"
+#define WORDS_RESTART_MODE  "fail|delay"
 #define WORDS_ON_FAILURE    "fail|warn|ignore|stop"
 #define WORDS_HOOK_STDIN    "null|record"
 #define WORDS_LANDLOCK	    "auto|required|off"
@@ -181,6 +183,22 @@ static const struct conf_key_info keys[] = {
 		IN_TASKS, "size at which a log file is rotated"),
 	ROW(KEY_LOGS_MAX_FILES, "logs", "max-files", CONF_UINT, 1, 1000, "10", "", IN_TASKS,
 		"number of files of one log, the active one included"),
+
+	ROW(KEY_RESTART_POLICY, "restart", "policy", CONF_ENUM, 0, 0, "never", WORDS_RESTART,
+		IN_TASKS, "after which ends the command is started once more"),
+	ROW(KEY_RESTART_ATTEMPTS, "restart", "attempts", CONF_UINT, 0, 1000, "", "", IN_TASKS,
+		"restarts in one interval; 3 for on-failure and 2 for always where not set"),
+	ROW(KEY_RESTART_INTERVAL, "restart", "interval", CONF_DURATION, 5 * USEC_PER_SEC,
+		UINT64_MAX, "", "", IN_TASKS,
+		"time in which restarts are counted; 24h and 30min where not set"),
+	ROW(KEY_RESTART_DELAY, "restart", "delay", CONF_DURATION, 0, UINT64_MAX, "15s", "",
+		IN_TASKS, "time from an end to the restart"),
+	ROW(KEY_RESTART_MAX_DELAY, "restart", "max-delay", CONF_DURATION, 0, UINT64_MAX, "",
+		"", IN_TASKS, "up to which the delay doubles with each restart of an interval"),
+	ROW(KEY_RESTART_MODE, "restart", "mode", CONF_ENUM, 0, 0, "fail", WORDS_RESTART_MODE,
+		IN_TASKS, "what is done when the attempts are used up"),
+	ROW(KEY_RESTART_SUCCESS_CODES, "restart", "success-codes", CONF_LIST, 0, 0, "", "",
+		IN_TASKS, "exit codes besides 0 that are no failure (128+N for signal N)"),
 
 	ROW(KEY_FETCH_USER, "fetch", "user", CONF_USER, 0, 0, "auto", "", IN_MAIN,
 		"user that fetches artifacts; auto: taskhook-fetch where it exists, else nobody"),

@@ -137,6 +137,14 @@ enum conf_key {
 	KEY_LOGS_TO, /* files none */
 	KEY_LOGS_MAX_SIZE,
 	KEY_LOGS_MAX_FILES,
+	/* [restart]: numbers without a default depend on the policy (model/restart.h) */
+	KEY_RESTART_POLICY, /* never on-failure always */
+	KEY_RESTART_ATTEMPTS,
+	KEY_RESTART_INTERVAL,
+	KEY_RESTART_DELAY,     /* 15s */
+	KEY_RESTART_MAX_DELAY, /* as delay */
+	KEY_RESTART_MODE,      /* fail delay */
+	KEY_RESTART_SUCCESS_CODES,
 	/* [fetch] */
 	KEY_FETCH_USER, /* auto, or the user that fetches */
 	KEY_FETCH_PARALLEL,

@@ -17,6 +17,8 @@ th_model_SOURCES = \
 	src/model/request.h \
 	src/model/result.c \
 	src/model/result.h \
+	src/model/restart.c \
+	src/model/restart.h \
 	src/model/rotate.c \
 	src/model/rotate.h \
 	src/model/state.c \

@@ -73,6 +73,36 @@ static json_t *usage_to_json(const struct usage *u)
 	return j;
 }
 
+static json_t *last_exit_to_json(const struct last_exit *e)
+{
+	json_t *j = json_object();
+
+	json_put_text(j, "result", result_name(e->result));
+	if (e->has_exit_code)
+		json_put(j, "exit_code", json_integer(e->exit_code));
+	if (e->exit_signal)
+		json_put(j, "signal", json_integer(e->exit_signal));
+	if (e->oom_killed)
+		json_put_bool(j, "oom_killed", true);
+	put_time(j, "at", e->at);
+	json_put_u64(j, "duration_usec", e->duration_usec);
+	return j;
+}
+
+static void put_restarts(json_t *j, const struct record *r)
+{
+	json_t *window;
+
+	if (r->counters.window_start) {
+		window = json_object();
+		json_put_u64(window, "begun_usec", r->counters.window_start);
+		json_put_u64(window, "attempts", r->counters.attempts);
+		json_put(j, "restart_window", window);
+	}
+	if (r->last_exit.known)
+		json_put(j, "last_exit", last_exit_to_json(&r->last_exit));
+}
+
 static void put_outcome(json_t *j, const struct record *r)
 {
 	const struct outcome *o = &r->outcome;
@@ -120,6 +150,7 @@ json_t *record_to_json(const struct record *r)
 	put_time(j, "ended", r->ended);
 	if (r->duration_usec)
 		json_put_u64(j, "duration_usec", r->duration_usec);
+	put_restarts(j, r);
 	put_outcome(j, r);
 	if (r->usage.known)
 		json_put(j, "usage", usage_to_json(&r->usage));
@@ -187,6 +218,38 @@ static void in_outcome(struct json_in *in, struct record *r)
 	(void)in_int(in, "status", 0, 255, &o->status);
 	json_in_bool(in, "oom_killed", &o->oom_killed);
 	in_failed(in, r);
+}
+
+static void in_restarts(struct json_in *outer, struct record *r)
+{
+	struct json_in window = {.object = json_in_object(outer, "restart_window"),
+		.what = "restart_window",
+		.err = outer->err};
+	struct json_in last = {.object = json_in_object(outer, "last_exit"),
+		.what = "last_exit",
+		.err = outer->err};
+	struct last_exit *e = &r->last_exit;
+	const char *word;
+	int64_t n = 0;
+
+	if (window.object) {
+		json_in_u64(&window, "begun_usec", &r->counters.window_start);
+		json_in_int(&window, "attempts", 0, RESTART_ATTEMPTS_MAX, &n);
+		r->counters.attempts = (unsigned)n;
+	}
+	if (last.object) {
+		e->known = true;
+		word = json_in_word(&last, "result");
+		if (word)
+			e->result = result_from_name(word);
+		e->has_exit_code = in_int(&last, "exit_code", 0, 255, &e->exit_code);
+		(void)in_int(&last, "signal", 0, 255, &e->exit_signal);
+		json_in_bool(&last, "oom_killed", &e->oom_killed);
+		json_in_u64(&last, "at_usec", &e->at);
+		json_in_u64(&last, "duration_usec", &e->duration_usec);
+	}
+	if (window.failed || last.failed)
+		outer->failed = window.failed ? window.failed : last.failed;
 }
 
 static void in_usage(struct json_in *outer, struct usage *u)
@@ -282,6 +345,7 @@ int record_from_json(const json_t *j, struct record *ret, struct th_err *err)
 	r.state = state ? state_from_name(state) : STATE_INVALID;
 	if (r.state == STATE_INVALID)
 		json_in_refuse(&in, "state", "is missing or unknown");
+	in_restarts(&in, &r);
 	in_outcome(&in, &r);
 	in_usage(&in, &r.usage);
 	json_in_text(&in, "message", &r.message);

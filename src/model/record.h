@@ -11,7 +11,9 @@
  *{task_to_json}, "state": "running", ... and once ended: "ended", "ended_usec", "result",
  *"exit_code", "signal", "oom_killed", "stop_reason", "status", "decided_by", "failed":
  *{"point","hook","reason","output":[...]}, "usage": {...}, "artifacts": [{"name", "source",
- *"destination", "result", "size", "files", "usec", "digest"}] }
+ *"destination", "result", "size", "files", "usec", "digest"}] }; "restarts" counts them all,
+ *"restart_window": {"begun_usec", "attempts"} what the policy counts (monotonic clock of that
+ *boot), "last_exit": {...} how the process before this one ended.
  */
 
 #include "base/clock.h"
@@ -34,6 +36,17 @@ struct usage {
 	uint64_t oom_kills;
 };
 
+/* How a process ended that was started once more. */
+struct last_exit {
+	bool known;
+	enum task_result result;
+	bool has_exit_code;
+	int exit_code, exit_signal;
+	bool oom_killed;
+	usec_t at;	      /* realtime */
+	usec_t duration_usec; /* of the process */
+};
+
 struct record {
 	int format;
 	char *group, *id;
@@ -44,8 +57,10 @@ struct record {
 	pid_t supervisor_pid;
 	uint64_t supervisor_start_ticks;
 	usec_t started, launched, ended; /* realtime; 0: not yet */
-	usec_t duration_usec;		 /* of the process, monotonic */
-	enum task_state state;		 /* at the time of writing; the live state is in RUN */
+	struct restart_counters counters;
+	struct last_exit last_exit; /* of the process before this one */
+	usec_t duration_usec;	    /* of the process, monotonic */
+	enum task_state state;	    /* at the time of writing; the live state is in RUN */
 	struct outcome outcome;
 	struct strv output; /* last lines of the failing hook */
 	struct usage usage;

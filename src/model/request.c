@@ -18,6 +18,7 @@ static const char *const op_names[] = {
 	[REQUEST_PING] = "ping",
 	[REQUEST_STOP] = "stop",
 	[REQUEST_SIGNAL] = "signal",
+	[REQUEST_RESTART] = "restart",
 	[REQUEST_WAIT] = "wait",
 };
 _Static_assert(ARRAY_SIZE(op_names) == REQUEST_OP_COUNT, "a name for each");

@@ -8,6 +8,7 @@
  *	{"format": 1, "op": "stop", "signal": "TERM", "timeout_usec": 5000000, "reason": "asked",
  *	 "hooks": [{"point": "pre-stop", "path": "/...", "role": "...", "option": "--prehook"}]}
  *	{"format": 1, "op": "signal", "signal": "HUP", "all": true}
+ *	{"format": 1, "op": "restart"}
  *	{"format": 1, "op": "wait"}
  *	{"format": 1, "op": "ping"}
  *
@@ -37,6 +38,7 @@ enum request_op {
 	REQUEST_PING,
 	REQUEST_STOP,
 	REQUEST_SIGNAL,
+	REQUEST_RESTART,
 	REQUEST_WAIT,
 	REQUEST_OP_COUNT,
 };

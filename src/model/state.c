@@ -23,6 +23,8 @@
  *	a restart that was asked for
  *			RUNNING -RESTART-> RESTART_ASKED -> RESTART_STOPPING -> EXITED
  *				-RESTART-> PREPARING
+ *	... that fails before its launch
+ *			PREPARING -RETRY-> RESTART_DELAY, where the policy tries again
  *	... whose pre-restart hook fails
  *			RESTART_ASKED -FAILED-> RUNNING
  *	a process that cannot be killed
@@ -76,7 +78,8 @@ static const struct row rows[] = {
 		[EVENT_EXITED] = INVALID,
 		[EVENT_STOP] = STATE_UNDOING,
 		[EVENT_RESTART] = INVALID,
-		[EVENT_RETRY] = INVALID,
+		/* a restart: the policy tries again */
+		[EVENT_RETRY] = STATE_RESTART_DELAY,
 		/* what an earlier run left behind cannot be killed: nothing may start beside it */
 		[EVENT_UNKILLABLE] = STATE_UNDOING,
 	}},

@@ -77,6 +77,27 @@ static json_t *limits_to_json(const struct cglimits *l)
 	return j;
 }
 
+static json_t *restart_to_json(const struct restart_policy *p)
+{
+	json_t *j = json_object(), *codes = json_array();
+
+	if (p->when == RESTART_NEVER) {
+		json_decref(codes);
+		return j;
+	}
+	json_put_text(j, "policy", restart_when_names[p->when]);
+	json_put_u64(j, "attempts", p->attempts);
+	json_put_u64(j, "interval_usec", p->interval);
+	json_put_u64(j, "delay_usec", p->delay);
+	json_put_u64(j, "max_delay_usec", p->max_delay);
+	json_put_text(j, "mode", restart_mode_names[p->mode]);
+	for (int i = 1; i <= 255; i++)
+		if (restart_is_success(p, i))
+			(void)json_array_append_new(codes, json_integer(i));
+	json_put(j, "success_codes", codes);
+	return j;
+}
+
 static json_t *file_hook_to_json(const struct task_hook *h)
 {
 	const struct hook_settings *s = &h->hook->settings;
@@ -184,6 +205,7 @@ json_t *task_to_json(const struct task *t)
 	json_put_bool(j, "log_to_files", t->log_to_files);
 	json_put_u64(j, "log_max_size", t->log_max_size);
 	json_put_u64(j, "log_max_files", t->log_max_files);
+	put_object(j, "restart", restart_to_json(&t->restart));
 	json_put(j, "hooks", hooks_to_json(t));
 	json_put_text(j, "cgroup_mode", cgroup_mode_names[t->cgroup_mode]);
 	json_put_text(j, "cgroup_parent", t->cgroup_parent);
@@ -286,6 +308,40 @@ static void in_limits(struct json_in *outer, const char *key, struct cglimits *l
 	in_limit(&in, "pids", &l->has_pids, &l->pids);
 	in_limit(&in, "io_weight", &l->has_io_weight, &l->io_weight);
 	json_in_strv(&in, "io_max", &l->io_max);
+	if (in.failed)
+		outer->failed = in.failed;
+}
+
+static void in_restart(struct json_in *outer, struct restart_policy *p)
+{
+	struct json_in in = {
+		.object = json_in_object(outer, "restart"), .what = "restart", .err = outer->err};
+	const json_t *codes;
+	int word = RESTART_NEVER;
+	int64_t n;
+
+	if (!in.object)
+		return;
+	in_word(&in, "policy", restart_when_names, RESTART_ALWAYS + 1, &word);
+	restart_set_defaults(p, (enum restart_when)word);
+	n = p->attempts;
+	json_in_int(&in, "attempts", 0, RESTART_ATTEMPTS_MAX, &n);
+	p->attempts = (unsigned)n;
+	json_in_u64(&in, "interval_usec", &p->interval);
+	json_in_u64(&in, "delay_usec", &p->delay);
+	json_in_u64(&in, "max_delay_usec", &p->max_delay);
+	word = (int)p->mode;
+	in_word(&in, "mode", restart_mode_names, RESTART_MODE_DELAY + 1, &word);
+	p->mode = (enum restart_mode)word;
+	codes = json_in_array(&in, "success_codes");
+	for (size_t i = 0; i < json_array_size(codes); i++) {
+		json_int_t code = json_integer_value(json_array_get(codes, i));
+
+		if (code < 1 || code > 255)
+			json_in_refuse(&in, "success_codes", "holds no exit code");
+		else
+			restart_add_success(p, (int)code);
+	}
 	if (in.failed)
 		outer->failed = in.failed;
 }
@@ -481,6 +537,7 @@ int task_from_json(const json_t *j, struct task **ret, struct th_err *err)
 	json_in_bool(&in, "log_to_files", &t->log_to_files);
 	json_in_u64(&in, "log_max_size", &t->log_max_size);
 	in_unsigned(&in, "log_max_files", &t->log_max_files);
+	in_restart(&in, &t->restart);
 	in_hooks(&in, t);
 	word = CGROUP_MODE_AUTO;
 	in_word(&in, "cgroup_mode", cgroup_mode_names, ARRAY_SIZE(cgroup_mode_names), &word);

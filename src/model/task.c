@@ -3,6 +3,7 @@
 #include "model/task.h"
 
 #include "base/alloc.h"
+#include "base/parse.h"
 #include "model/name.h"
 #include "model/task-internal.h"
 
@@ -39,6 +40,7 @@ struct task *task_new(void)
 	t->max_run_time = USEC_INFINITY;
 	t->log_to_files = true;
 	t->log_max_files = 1;
+	restart_set_defaults(&t->restart, RESTART_NEVER);
 	return t;
 }
 
@@ -446,6 +448,52 @@ static void resolve_origins(struct task *t, const struct conf *c, const struct t
 			t->origins[i] = origin_text(c, keys[i]);
 }
 
+static int resolve_success_codes(struct restart_policy *p, const struct conf *c, struct th_err *err)
+{
+	const struct strv *codes = conf_list(c, KEY_RESTART_SUCCESS_CODES);
+
+	for (size_t i = 0; i < codes->n; i++) {
+		uint64_t code;
+
+		if (parse_uint(codes->v[i], 0, 255, &code) < 0) {
+			_cleanup_free_ char *origin = origin_text(c, KEY_RESTART_SUCCESS_CODES);
+			_cleanup_free_ char *shown = str_escape(codes->v[i], 60);
+
+			return err_set(err, EXIT_CONFIG, EINVAL,
+				"%s: restart.success-codes: '%s' is no exit code from 0 to 255",
+				origin, shown);
+		}
+		restart_add_success(p, (int)code);
+	}
+	return 0;
+}
+
+static int resolve_restart(struct restart_policy *p, const struct conf *c, struct th_err *err)
+{
+	_cleanup_free_ char *origin = NULL;
+	int r;
+
+	restart_set_defaults(p, (enum restart_when)conf_enum(c, KEY_RESTART_POLICY));
+	if (conf_is_set(c, KEY_RESTART_ATTEMPTS))
+		p->attempts = (unsigned)conf_uint(c, KEY_RESTART_ATTEMPTS);
+	if (conf_is_set(c, KEY_RESTART_INTERVAL))
+		p->interval = conf_duration(c, KEY_RESTART_INTERVAL);
+	p->delay = p->max_delay = conf_duration(c, KEY_RESTART_DELAY);
+	if (conf_is_set(c, KEY_RESTART_MAX_DELAY))
+		p->max_delay = conf_duration(c, KEY_RESTART_MAX_DELAY);
+	p->mode = (enum restart_mode)conf_enum(c, KEY_RESTART_MODE);
+	r = resolve_success_codes(p, c, err);
+	if (r < 0)
+		return r;
+	r = restart_check(p, err);
+	for (enum conf_key k = KEY_RESTART_ATTEMPTS; r < 0 && !origin && k <= KEY_RESTART_MODE; k++)
+		if (conf_is_set(c, k))
+			origin = origin_text(c, k);
+	if (origin)
+		err_prefix(err, "%s", origin);
+	return r;
+}
+
 static void resolve_settings(struct task *t, const struct conf *c, const struct task_args *args)
 {
 	str_replace(&t->file, args->file);
@@ -499,7 +547,9 @@ int task_resolve(const struct conf *c, const struct task_args *args, const struc
 	if (r < 0)
 		return r;
 	resolve_settings(t, c, args);
-	r = resolve_hooks(t, c, args, err);
+	r = resolve_restart(&t->restart, c, err);
+	if (r == 0)
+		r = resolve_hooks(t, c, args, err);
 	if (r == 0)
 		r = resolve_artifacts(t, c, err);
 	if (r < 0)

@@ -13,6 +13,7 @@
 #include "conf/conf.h"
 #include "model/artifact.h"
 #include "model/hook.h"
+#include "model/restart.h"
 #include "model/layout.h"
 #include "os/cglimit.h"
 #include "os/spawn.h"
@@ -86,6 +87,7 @@ struct task {
 	bool log_to_files;
 	uint64_t log_max_size;
 	unsigned log_max_files;
+	struct restart_policy restart;
 	/* hooks */
 	usec_t hooks_timeout, hooks_kill_after, hooks_total_timeout;
 	struct strv hooks_pass_env; /* NAME=VALUE, already picked from the caller's environment */

@@ -17,8 +17,24 @@
 #include <string.h>
 #include <unistd.h>
 
+#define WARNINGS_MAX 100
+
 /* The group's lock is held for a few system calls; whoever holds it longer is in trouble. */
 #define LOCK_WAIT (30 * USEC_PER_SEC)
+
+void context_keep_warning(struct context *c, char *text)
+{
+	struct strv *kept = &c->record.warnings;
+
+	c->warned++;
+	if (kept->n >= WARNINGS_MAX) {
+		free(kept->v[WARNINGS_MAX / 2]);
+		memmove(&kept->v[WARNINGS_MAX / 2], &kept->v[WARNINGS_MAX / 2 + 1],
+			(kept->n - WARNINGS_MAX / 2 - 1) * sizeof(*kept->v));
+		kept->v[--kept->n] = NULL;
+	}
+	strv_take(kept, text);
+}
 
 void context_warn(struct context *c, const char *fmt, ...)
 {
@@ -31,7 +47,7 @@ void context_warn(struct context *c, const char *fmt, ...)
 	va_end(ap);
 	log_warning("%s", text);
 	control_tell(c->control, LOG_LEVEL_WARNING, text);
-	strv_take(&c->record.warnings, text);
+	context_keep_warning(c, text);
 }
 
 int context_init(struct context *c, const struct layout *layout,

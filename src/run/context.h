@@ -35,7 +35,9 @@ struct requests {
 	int with_signal;      /* instead of the task's stop signal; 0: none */
 	bool has_timeout;
 	usec_t with_timeout;	/* instead of the task's grace */
-	size_t warnings_before; /* failures that were there when the stop was asked for */
+	bool restart;		/* asked for, and not through yet */
+	bool restart_begun;	/* its next process is being prepared */
+	unsigned warned_before; /* failures that were there when the stop was asked for */
 };
 
 struct control;
@@ -80,7 +82,14 @@ struct context {
 	struct loop_fd exit_watch;
 	struct loop_timer max_run_timer;
 	struct logpump *pumps[2];
-	usec_t launched_at; /* monotonic */
+	usec_t launched_at;	   /* monotonic */
+	struct usage usage_before; /* of the processes before this one */
+	usec_t retry_at;	   /* monotonic; 0: no restart is waited for */
+	usec_t max_run_at;	   /* monotonic, of the first launch on; 0: not yet, or none */
+	bool is_restart;	   /* there was a process before this one */
+	bool killed;		   /* SIGKILL came from us */
+	unsigned warned; /* failures that stopped nothing, those too that the record has no
+			    room for */
 	bool stuck;
 	bool abandoned;	       /* nothing was made: not even a record */
 	struct th_err failure; /* why a start failed */
@@ -103,6 +112,10 @@ void context_complete_record(struct context *c);
 
 /* Says a failure that stops nothing and keeps it for the record. */
 void context_warn(struct context *c, const char *fmt, ...) PRINTF_ATTR(2, 3);
+
+/* Keeps one that is said otherwise. Takes the text. A task that is restarted for ever fails for
+ * ever: of more than some hundred the first and the last are kept. */
+void context_keep_warning(struct context *c, char *text);
 
 /* The group's lock (RUN/GROUP/_lock): an fd to close, or -errno with err. Never held over a hook.
  */

@@ -249,6 +249,17 @@ int control_open(struct loop *loop, int run_fd, control_fn fn, void *arg, struct
 	return 0;
 }
 
+void control_end_all(struct control *c, enum request_op op, int status, const char *text)
+{
+	struct control_client *next;
+
+	for (struct control_client *k = c ? c->clients : NULL; k; k = next) {
+		next = k->next;
+		if (k->asked && k->op == op)
+			control_end(k, status, text);
+	}
+}
+
 void control_tell(struct control *c, enum log_level level, const char *text)
 {
 	struct answer a = {
@@ -259,7 +270,7 @@ void control_tell(struct control *c, enum log_level level, const char *text)
 		return;
 	for (struct control_client *k = c->clients; k; k = next) {
 		next = k->next;
-		if (k->asked && k->op == REQUEST_STOP && !client_send(k, &a))
+		if (k->asked && k->op != REQUEST_WAIT && !client_send(k, &a))
 			client_free(k);
 	}
 }

@@ -49,7 +49,10 @@ void control_end(struct control_client *client, int status, const char *text);
 /* The client waits for control_close(). */
 void control_keep(struct control_client *client);
 
-/* A message for everybody who waits for a stop. */
+/* As control_end(), for everybody who was kept after such a request. `c` may be NULL. */
+void control_end_all(struct control *c, enum request_op op, int status, const char *text);
+
+/* A message for everybody who waits for a stop or a restart. */
 void control_tell(struct control *c, enum log_level level, const char *text);
 
 /*

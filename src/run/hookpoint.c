@@ -153,21 +153,34 @@ static json_t *strv_to_object(const struct strv *sv)
 	return o;
 }
 
+static void hand_on(struct hook_session *s, uid_t uid, const char *name, const char *value)
+{
+	env_set(&handed_of(s, uid)->env, name, value);
+	env_set(&s->task_env, name, value);
+}
+
+/* What a hook that is passed over has handed on when it ran. */
+static void hand_on_again(struct hook_session *s, const json_t *entry)
+{
+	json_t *env = json_object_get(entry, "env"), *value;
+	uid_t uid = (uid_t)json_integer_value(json_object_get(entry, "uid"));
+	const char *name;
+
+	json_object_foreach(env, name, value) hand_on(s, uid, name, json_string_value(value));
+}
+
 static void keep_result(
 	struct hook_session *s, uid_t uid, const char *label, const struct hook_result *r)
 {
-	struct handed_env *h;
 	json_t *entry;
 
 	if (r->env.n) {
-		h = handed_of(s, uid);
 		for (size_t i = 0; i < r->env.n; i++) {
 			const char *eq = strchr(r->env.v[i], '=');
 			_cleanup_free_ char *name =
 				xstrndup(r->env.v[i], (size_t)(eq - r->env.v[i]));
 
-			env_set(&h->env, name, eq + 1);
-			env_set(&s->task_env, name, eq + 1);
+			hand_on(s, uid, name, eq + 1);
 		}
 	}
 	if (r->message)
@@ -178,6 +191,7 @@ static void keep_result(
 		s->state = json_object();
 	entry = json_object();
 	(void)json_object_set_new(entry, "done", json_boolean(r->done));
+	(void)json_object_set_new(entry, "uid", json_integer(uid));
 	(void)json_object_set_new(entry, "env", strv_to_object(&r->env));
 	(void)json_object_set_new(entry, "state", strv_to_object(&r->state));
 	(void)json_object_set_new(entry, "mounts", strv_to_object(&r->mounts));
@@ -332,6 +346,31 @@ int hook_session_kill_left(struct hook_session *s, usec_t deadline, struct th_er
 		err_set(err, EXIT_INTERNAL, -r, "processes that hooks left could not be ended: %s",
 			strerror(-r));
 	return r;
+}
+
+void hook_session_take_state(struct hook_session *s, json_t *state)
+{
+	const char *label;
+	json_t *entry;
+
+	json_decref(s->state);
+	s->state = json_incref(state);
+	json_object_foreach(state, label, entry) hand_on_again(s, entry);
+}
+
+void hook_session_begin_restart(struct hook_session *s)
+{
+	const char *label;
+	json_t *entry;
+
+	for (size_t i = 0; i < s->n_handed; i++)
+		strv_clear(&s->handed[i].env);
+	strv_clear(&s->task_env);
+	if (!s->state)
+		return;
+	json_object_foreach(s->state, label, entry) if (str_starts_with(label, "pre-deploy/") ||
+							str_starts_with(label, "post-deploy/"))
+		hand_on_again(s, entry);
 }
 
 void hook_session_done(struct hook_session *s)
@@ -636,6 +675,20 @@ static void take_unsafe(
 		h->fix ? " (mend it with: " : "", h->fix ? h->fix : "", h->fix ? ")" : "");
 }
 
+/* Hooks that prepare a task may say that it is prepared for all of its restarts. True where this
+ * one has. */
+static bool pass_over(struct hook_session *s, const char *label, enum hook_point point)
+{
+	const json_t *entry = json_object_get(s->state, label);
+
+	if (s->restart_count == 0 || !json_is_true(json_object_get(entry, "done")) ||
+		(point != POINT_PRE_RESTART && point != POINT_PRE_START &&
+			point != POINT_POST_START))
+		return false;
+	hand_on_again(s, entry);
+	return true;
+}
+
 static int run_list(struct hook_session *s, const struct hook_list *list, struct point_result *ret,
 	struct th_err *err)
 {
@@ -662,6 +715,8 @@ static int run_list(struct hook_session *s, const struct hook_list *list, struct
 			take_unsafe(s, h, point, &a);
 			break;
 		case HOOK_RUN:
+			if (pass_over(s, label, point))
+				continue;
 			if (clock_monotonic_usec() >= deadline) {
 				a.failed = a.timed_out = true;
 				a.reason = xstrdup(

@@ -103,6 +103,13 @@ void point_result_done(struct point_result *r);
 int hook_session_point(struct hook_session *s, enum hook_point point, struct point_result *ret,
 	struct th_err *err);
 
+/* What another supervisor of this task was handed (struct record, hook_state; borrowed) is ours. */
+void hook_session_take_state(struct hook_session *s, json_t *state);
+
+/* The task is prepared once more: of what hooks have handed on, that of the deploy and of those
+ * that are done stays, the rest comes again when they run. */
+void hook_session_begin_restart(struct hook_session *s);
+
 /* Ends everything that hooks of this session left running. 0, or -ETIMEDOUT with what is left in
  * err. */
 int hook_session_kill_left(struct hook_session *s, usec_t deadline, struct th_err *err);

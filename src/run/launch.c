@@ -378,6 +378,8 @@ int launch_kill(struct context *c)
 	usec_t deadline = usec_add(clock_monotonic_usec(), KILL_WAIT);
 	_cleanup_free_ char *left = NULL;
 
+	if (!c->exited)
+		c->killed = true;
 	(void)proctree_kill(&c->tree, deadline);
 	while (!c->exited && c->tree.pid > 0 && !c->tree.reaped &&
 		clock_monotonic_usec() < deadline)
@@ -393,9 +395,9 @@ int launch_kill(struct context *c)
 	return -EBUSY;
 }
 
-static void take_usage(struct context *c)
+/* Of the process that has ended and of what it begot. */
+static void read_usage(struct context *c, struct usage *u)
 {
-	struct usage *u = &c->record.usage;
 	struct cgstat st;
 
 	/* What waitpid(2) would tell of a child. */
@@ -415,6 +417,8 @@ static void take_usage(struct context *c)
 		u->cpu_user_usec = st.cpu_user_usec;
 		u->cpu_system_usec = st.cpu_system_usec;
 	}
+	/* The kernel counts an out-of-memory kill before it sends the signal (mm/oom_kill.c,
+	 * __oom_kill_process()), so the count of a process that was reaped is complete. */
 	if (st.has_memory) {
 		if (st.memory_peak)
 			u->memory_peak = st.memory_peak;
@@ -425,6 +429,23 @@ static void take_usage(struct context *c)
 	u->io_wbytes = st.io_wbytes;
 }
 
+/* Each process of a task that is restarted has a cgroup of its own. */
+static void take_usage(struct context *c)
+{
+	const struct usage *before = &c->usage_before;
+	struct usage u = {.known = true};
+
+	read_usage(c, &u);
+	u.cpu_user_usec += before->cpu_user_usec;
+	u.cpu_system_usec += before->cpu_system_usec;
+	u.memory_peak = MAX(u.memory_peak, before->memory_peak);
+	u.oom_kills += before->oom_kills;
+	u.has_io = u.has_io || before->has_io;
+	u.io_rbytes += before->io_rbytes;
+	u.io_wbytes += before->io_wbytes;
+	c->record.usage = u;
+}
+
 static void fill_outcome(struct context *c)
 {
 	struct outcome *o = &c->record.outcome;
@@ -432,7 +453,7 @@ static void fill_outcome(struct context *c)
 
 	o->decided_by = c->tree.status_unknown ? "taskhook" : "task";
 	o->has_exit_code = !c->tree.status_unknown;
-	o->oom_killed = c->record.usage.oom_kills > 0;
+	o->oom_killed = c->record.usage.oom_kills > c->usage_before.oom_kills;
 	if (c->tree.status_unknown) {
 		o->exit_code = EXIT_INTERNAL;
 		o->result = RESULT_LOST;
@@ -441,8 +462,10 @@ static void fill_outcome(struct context *c)
 	} else if (WIFSIGNALED(status)) {
 		o->exit_signal = WTERMSIG(status);
 		o->exit_code = EXIT_SIGNAL_BASE + WTERMSIG(status);
-		o->result = o->oom_killed && WTERMSIG(status) == SIGKILL ? RESULT_OOM_KILL
-									 : RESULT_SIGNAL;
+		/* Something else of it may have been killed hours before we killed it. */
+		o->result = o->oom_killed && WTERMSIG(status) == SIGKILL && !c->killed
+				    ? RESULT_OOM_KILL
+				    : RESULT_SIGNAL;
 	} else {
 		o->exit_code = WEXITSTATUS(status);
 		o->result = o->exit_code == 0 ? RESULT_SUCCESS : RESULT_EXIT_CODE;
@@ -459,6 +482,7 @@ static void fill_outcome(struct context *c)
 
 int launch_collect(struct context *c)
 {
+	uint64_t dropped = c->record.log_dropped;
 	int r = 0;
 
 	c->record.duration_usec = clock_monotonic_usec() - c->launched_at;
@@ -466,7 +490,7 @@ int launch_collect(struct context *c)
 	if (proctree_populated(&c->tree) != 0)
 		r = launch_kill(c);
 	streams_finish(c);
-	if (c->record.log_dropped)
+	if (c->record.log_dropped > dropped)
 		context_warn(c, "%" PRIu64 " bytes of its output are missing in the logs",
 			c->record.log_dropped);
 	if (!c->tree.reaped)

@@ -61,6 +61,12 @@ struct live_state {
 	char hook_name[256];
 	char cgroup[1024]; /* path of the task's cgroup below the mount; "": none */
 	uint64_t log_dropped;
+	/* Restarts: what the policy has counted (monotonic clock), when the next one is (realtime;
+	 * 0: none is waited for), and when max-run-time is over (monotonic; 0: never). */
+	uint64_t restart_window_usec;
+	uint32_t restart_attempts;
+	uint64_t retry_at_usec;
+	uint64_t max_run_at_usec;
 };
 
 struct live; /* the writer's end */

@@ -77,6 +77,8 @@ th_run_SOURCES = \
 	src/run/requests.h \
 	src/run/resume.c \
 	src/run/resume.h \
+	src/run/restarts.c \
+	src/run/restarts.h \
 	src/run/signals.c \
 	src/run/signals.h \
 	src/run/stage.c \

@@ -110,26 +110,12 @@ static void tell_of_hook(struct context *c, const struct live_state *l)
 						  : "");
 }
 
-/* What hooks have handed to the task and to each other. */
-static void take_handed_on(struct context *c)
-{
-	const char *hook, *name;
-	json_t *entry, *value;
-
-	json_decref(c->hooks.state);
-	c->hooks.state = json_incref(c->record.hook_state);
-	json_object_foreach(c->record.hook_state, hook, entry)
-	{
-		json_object_foreach(json_object_get(entry, "env"), name, value)
-			env_set(&c->hooks.task_env, name, json_string_value(value));
-	}
-}
-
 static void take_requests(struct context *c, const struct live_state *l)
 {
 	struct requests *q = &c->requests;
 
 	c->pre_stop_begun = l->pre_stop_begun;
+	q->restart = l->state == STATE_RESTART_STOPPING;
 	if (l->state != STATE_STOPPING)
 		return;
 	q->stop = true;
@@ -137,8 +123,21 @@ static void take_requests(struct context *c, const struct live_state *l)
 				 ? (enum stop_reason)l->stop_reason
 				 : STOP_ASKED;
 	q->stop_at = clock_monotonic_usec();
-	q->warnings_before = c->record.warnings.n;
+	q->warned_before = c->warned;
 	c->record.outcome.stop_reason = q->stop_reason;
+}
+
+/* What the policy has counted, and what the processes before this one have used. */
+static void take_restarts(struct context *c, const struct live_state *l)
+{
+	struct record *rec = &c->record;
+
+	rec->restart_count = l->restart_count;
+	rec->counters = (struct restart_counters){
+		.window_start = l->restart_window_usec, .attempts = l->restart_attempts};
+	c->is_restart = l->restart_count > 0;
+	c->max_run_at = l->max_run_at_usec;
+	c->usage_before = rec->usage;
 }
 
 /* The lock is ours. 1: the process has ended; -errno with err: all is as it was, but for who has
@@ -155,6 +154,7 @@ static int take_over(struct context *c, struct live_state *l, struct th_err *err
 	r = launch_adopt(c, l, err);
 	if (r != 0)
 		return r;
+	take_restarts(c, l);
 	states_limit_run_time(c);
 	kill_running_hook(c, l);
 	resume_resolve_user(c);
@@ -162,9 +162,8 @@ static int take_over(struct context *c, struct live_state *l, struct th_err *err
 	rec->supervisor_pid = getpid();
 	(void)proc_start_time(getpid(), &rec->supervisor_start_ticks);
 	rec->state = (enum task_state)l->state;
-	rec->restart_count = l->restart_count;
 	c->has_record = true;
-	take_handed_on(c);
+	hook_session_take_state(&c->hooks, rec->hook_state);
 	take_requests(c, l);
 	r = context_begin_live(c, l, err);
 	if (r == 0)

@@ -26,7 +26,7 @@ void requests_stop(struct context *c, int signo, enum stop_reason reason)
 		q->stop_signal = signo;
 		q->stop_at = now;
 		q->interrupt_hooks = true;
-		q->warnings_before = c->record.warnings.n;
+		q->warned_before = c->warned;
 	} else if (signo && signo != SIGHUP && usec_sub(now, q->stop_at) >= SECOND_AFTER) {
 		q->cut_grace = true;
 	}
@@ -72,6 +72,41 @@ static void answer_signal(struct context *c, struct control_client *client, cons
 		why);
 }
 
+/* A second one that comes while the first is under way is answered with it; one that comes while
+ * the policy restarts the task is done afterwards. */
+static void answer_restart(struct context *c, struct control_client *client)
+{
+	struct requests *q = &c->requests;
+
+	if (q->stop || c->record.state == STATE_POST_STOPPING ||
+		c->record.state == STATE_REMOVING) {
+		control_end(client, EXIT_BUSY, "it is being stopped");
+		return;
+	}
+	if (!q->restart)
+		q->warned_before = c->warned;
+	q->restart = true;
+	control_keep(client);
+}
+
+/* The task has ended before it ran once more. */
+static void answer_given_up(struct context *c)
+{
+	const struct outcome *o = &c->record.outcome;
+	_cleanup_free_ char *why = NULL;
+
+	if (c->requests.stop) {
+		control_end_all(c->control, REQUEST_RESTART, EXIT_BUSY, "it was stopped meanwhile");
+		return;
+	}
+	why = xasprintf("the restart failed, the task has ended: %s",
+		err_is_set(&c->failure) ? err_text(&c->failure)
+		: o->failed_reason	? o->failed_reason
+					: "see its status");
+	control_end_all(c->control, REQUEST_RESTART,
+		o->status && err_is_set(&c->failure) ? o->status : EXIT_INTERNAL, why);
+}
+
 static void on_request(void *arg, struct control_client *client, const struct request *r)
 {
 	struct context *c = arg;
@@ -82,6 +117,9 @@ static void on_request(void *arg, struct control_client *client, const struct re
 		return;
 	case REQUEST_SIGNAL:
 		answer_signal(c, client, r);
+		return;
+	case REQUEST_RESTART:
+		answer_restart(c, client);
 		return;
 	case REQUEST_WAIT:
 		control_keep(client);
@@ -121,8 +159,9 @@ void requests_close(struct context *c, int status)
 
 	if (c->stuck)
 		stop_status = EXIT_INTERNAL;
-	else if (c->requests.stop && c->record.warnings.n > c->requests.warnings_before)
+	else if (c->requests.stop && c->warned > c->requests.warned_before)
 		stop_status = EXIT_WITH_FAILURES;
+	answer_given_up(c);
 	c->control = control_close(c->control, stop_status, status);
 }
 

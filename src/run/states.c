@@ -9,6 +9,7 @@
 #include "run/deploy.h"
 #include "run/launch.h"
 #include "run/requests.h"
+#include "run/restarts.h"
 #include "run/stage.h"
 #include "run/streams.h"
 #include "run/taskdir.h"
@@ -123,15 +124,34 @@ static enum task_event do_deploying(struct context *c)
 	return c->requests.stop ? start_stopped(c) : EVENT_OK;
 }
 
+/* The first start tells its caller; a restart has none, and the policy may try again. */
+static enum task_event restart_failed(struct context *c)
+{
+	enum task_event event = restarts_after_failure(c, err_text(&c->failure));
+
+	if (event == EVENT_RETRY) {
+		context_keep_warning(c, xstrdup(err_text(&c->failure)));
+		err_clear(&c->failure);
+	}
+	return event;
+}
+
 static enum task_event do_preparing(struct context *c)
 {
 	_cleanup_point_ struct point_result hooks = {0};
 	struct th_err why = TH_ERR_INIT;
 	int r = run_interruptible(c, POINT_PRE_START, &hooks, &why);
 
-	if (r < 0 || hooks.fatal)
-		return start_failed(c, RESULT_START_FAILED, POINT_PRE_START, &hooks, &why);
-	return hooks.interrupted || c->requests.stop ? start_stopped(c) : EVENT_OK;
+	if (r < 0 || hooks.fatal) {
+		(void)start_failed(c, RESULT_START_FAILED, POINT_PRE_START, &hooks, &why);
+		return c->is_restart ? restart_failed(c) : EVENT_FAILED;
+	}
+	if (!hooks.interrupted && !c->requests.stop)
+		return EVENT_OK;
+	if (!c->is_restart)
+		return start_stopped(c);
+	restarts_give_up(c);
+	return EVENT_STOP;
 }
 
 static void on_max_run_time(void *arg)
@@ -144,9 +164,15 @@ static void on_max_run_time(void *arg)
 
 void states_limit_run_time(struct context *c)
 {
-	if (c->task->max_run_time != USEC_INFINITY)
-		loop_set_timer(c->loop, &c->max_run_timer,
-			usec_add(c->launched_at, c->task->max_run_time), on_max_run_time, c);
+	if (c->task->max_run_time == USEC_INFINITY || c->max_run_timer.active)
+		return;
+	if (!c->max_run_at)
+		c->max_run_at = usec_add(c->launched_at, c->task->max_run_time);
+	loop_set_timer(c->loop, &c->max_run_timer, c->max_run_at, on_max_run_time, c);
+	if (!c->live)
+		return;
+	live_begin(c->live)->max_run_at_usec = c->max_run_at;
+	live_end(c->live);
 }
 
 /* For whoever asks while the task runs: `exec`, and a supervisor that replaces this one. Most tasks
@@ -217,12 +243,61 @@ static enum task_event do_running(struct context *c)
 	int r = 0;
 
 	loop_set_timer(c->loop, &trim, c->launched_at + TRIM_AFTER, trim_memory, c);
-	while (r >= 0 && !c->exited && !c->requests.stop)
+	while (r >= 0 && !c->exited && !c->requests.stop && !c->requests.restart)
 		r = loop_run(c->loop, USEC_INFINITY);
 	if (r < 0)
 		context_warn(c, "cannot wait for the process: %s, stopping it", strerror(-r));
 	loop_clear_timer(c->loop, &trim);
-	return c->exited ? EVENT_EXITED : EVENT_STOP;
+	if (c->exited)
+		return EVENT_EXITED;
+	return c->requests.stop || r < 0 ? EVENT_STOP : EVENT_RESTART;
+}
+
+/* While it still runs: a failure leaves it running. */
+static enum task_event do_restart_asked(struct context *c)
+{
+	_cleanup_point_ struct point_result hooks = {0};
+	_cleanup_err_ struct th_err why = TH_ERR_INIT;
+	_cleanup_free_ char *text = NULL;
+	int r = run_interruptible(c, POINT_PRE_RESTART, &hooks, &why);
+
+	if (c->exited)
+		return EVENT_EXITED;
+	if (c->requests.stop)
+		return EVENT_STOP;
+	if (r >= 0 && !hooks.fatal)
+		return EVENT_OK;
+	text = hooks.hook ? xasprintf("not restarted: pre-restart/%s: %s, the task runs on",
+				    hooks.hook, hooks.reason)
+			  : xasprintf("not restarted: %s, the task runs on", err_text(&why));
+	restarts_answer(c,
+		hooks.timed_out ? EXIT_HOOK_TIMEOUT
+		: hooks.hook	? EXIT_HOOK_FAILED
+		: why.status	? why.status
+				: EXIT_INTERNAL,
+		text);
+	log_warning("%s", text);
+	return EVENT_FAILED;
+}
+
+static enum task_event do_restart_delay(struct context *c)
+{
+	return restarts_wait(c);
+}
+
+/* Of a restart by the policy: there is no process. */
+static enum task_event do_pre_restarting(struct context *c)
+{
+	_cleanup_point_ struct point_result hooks = {0};
+	struct th_err why = TH_ERR_INIT;
+	int r = run_interruptible(c, POINT_PRE_RESTART, &hooks, &why);
+
+	if (r < 0 || hooks.fatal)
+		return start_failed(c, RESULT_START_FAILED, POINT_PRE_RESTART, &hooks, &why);
+	if (!hooks.interrupted && !c->requests.stop)
+		return EVENT_OK;
+	restarts_give_up(c);
+	return EVENT_STOP;
 }
 
 /* Noted, as whoever takes over shall not run them a second time. */
@@ -259,13 +334,20 @@ static enum task_event do_stopping(struct context *c)
 	return launch_kill(c) < 0 ? EVENT_UNKILLABLE : EVENT_OK;
 }
 
+static enum task_event do_restart_stopping(struct context *c)
+{
+	c->record.outcome.stop_reason = STOP_RESTART;
+	return do_stopping(c);
+}
+
 static enum task_event do_exited(struct context *c)
 {
 	struct outcome *o = &c->record.outcome;
 	enum task_result failed = o->failed_hook ? RESULT_HOOK_FAILED : RESULT_NONE;
 	int status = o->status;
 
-	loop_clear_timer(c->loop, &c->max_run_timer);
+	enum task_event event;
+
 	if (c->tree.pid > 0 && launch_collect(c) < 0)
 		return EVENT_UNKILLABLE;
 	if (failed != RESULT_NONE) { /* a post-start hook stopped the task: that decides */
@@ -278,8 +360,10 @@ static enum task_event do_exited(struct context *c)
 		live_begin(c->live)->post_exit_done = 1;
 		live_end(c->live);
 	}
-	/* The restart policy will answer EVENT_RETRY here. */
-	return EVENT_OK;
+	event = restarts_after_exit(c);
+	if (event == EVENT_OK)
+		loop_clear_timer(c->loop, &c->max_run_timer);
+	return event;
 }
 
 static enum task_event do_post_stopping(struct context *c)
@@ -327,7 +411,8 @@ static enum task_event do_undoing(struct context *c)
 	(void)stage_run_point(c, POINT_POST_STOP, NULL, NULL);
 	if (c->stuck)
 		return EVENT_UNKILLABLE;
-	states_take_down(c, true);
+	/* A restart that was stopped before its launch has not failed. */
+	states_take_down(c, err_is_set(&c->failure) || !c->is_restart);
 	return EVENT_OK;
 }
 
@@ -338,7 +423,7 @@ static enum task_event do_new(struct context *c)
 
 typedef enum task_event (*action_fn)(struct context *c);
 
-/* What belongs to each state. The states of restarts have no way in yet. */
+/* What belongs to each state. */
 static const action_fn actions[STATE_COUNT] = {
 	[STATE_NEW] = do_new,
 	[STATE_DEPLOYING] = do_deploying,
@@ -347,11 +432,21 @@ static const action_fn actions[STATE_COUNT] = {
 	[STATE_POST_STARTING] = do_post_starting,
 	[STATE_RUNNING] = do_running,
 	[STATE_EXITED] = do_exited,
+	[STATE_RESTART_DELAY] = do_restart_delay,
+	[STATE_PRE_RESTARTING] = do_pre_restarting,
+	[STATE_RESTART_ASKED] = do_restart_asked,
+	[STATE_RESTART_STOPPING] = do_restart_stopping,
 	[STATE_STOPPING] = do_stopping,
 	[STATE_POST_STOPPING] = do_post_stopping,
 	[STATE_UNDOING] = do_undoing,
 	[STATE_REMOVING] = do_removing,
 };
+
+/* Of a restart that is through. */
+static int restart_status(const struct context *c)
+{
+	return c->warned > c->requests.warned_before ? EXIT_WITH_FAILURES : EXIT_OK;
+}
 
 void states_go_through(struct context *c, enum task_state state)
 {
@@ -367,6 +462,11 @@ void states_go_through(struct context *c, enum task_state state)
 				event_name(event), state_name(state));
 			next = STATE_STUCK;
 		}
+		/* From wherever: what is prepared now is another process. */
+		if (next == STATE_PREPARING && state != STATE_DEPLOYING)
+			restarts_begin(c);
+		if (next == STATE_RUNNING && c->requests.restart_begun)
+			restarts_answer(c, restart_status(c), NULL);
 		state = next;
 	}
 	if (state == STATE_STUCK) {

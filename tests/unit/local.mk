@@ -46,6 +46,7 @@ unit_tests = \
 	tests/unit/test-ini \
 	tests/unit/test-keys \
 	tests/unit/test-task \
+	tests/unit/test-restart \
 	tests/unit/test-state \
 	tests/unit/test-record \
 	tests/unit/test-request \

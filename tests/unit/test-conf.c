@@ -44,7 +44,7 @@ static const struct fault task_faults[] = {
 	{"[task]\nl\033m = x\n", "f.ini:2: the key 'l\\x1Bm' holds a control byte"},
 	{"[tsak]\nuser = x\n", "f.ini:1: unknown section [tsak]; did you mean [task]?"},
 	{"[hok 10-net]\n", "f.ini:1: unknown section [hok 10-net]; did you mean [hook NAME]?"},
-	{"[restart]\npolicy = always\n", "f.ini:1: unknown section [restart]"},
+	{"[rollback]\npolicy = always\n", "f.ini:1: unknown section [rollback]"},
 	{"[artifact]\n",
 		"f.ini:1: [artifact] needs the name of the artifact here: write [artifact NAME]"},
 	{"[artifact -a]\n",

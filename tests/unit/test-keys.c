@@ -128,6 +128,7 @@ static void test_sections(void)
 		{"hook", CONF_IN_HOOK},
 		{"hook 10-net", CONF_IN_MAIN | CONF_IN_TASK},
 		{"hooks", CONF_IN_MAIN},
+		{"restart", CONF_IN_MAIN | CONF_IN_TASK},
 		{"fetch", CONF_IN_MAIN},
 		{"artifact", 0},
 		{"artifact a", CONF_IN_MAIN | CONF_IN_GROUP | CONF_IN_TASK},
@@ -137,8 +138,7 @@ static void test_sections(void)
 		{"task x", 0},
 		{"Task", 0},
 		{"", 0},
-		/* of later releases */
-		{"restart", 0},
+		/* of a later release */
 		{"isolation", 0},
 	};
 

@@ -23,6 +23,15 @@ static struct record sample(void)
 		.id = xstrdup("web"),
 		.run_number = 3,
 		.restart_count = 1,
+		.counters = {.window_start = 77, .attempts = 2},
+		.last_exit = {.known = true,
+			.result = RESULT_SIGNAL,
+			.has_exit_code = true,
+			.exit_code = 137,
+			.exit_signal = 9,
+			.oom_killed = true,
+			.at = 1000000,
+			.duration_usec = 5},
 		.boot_id = "6f7f6b2e-0000-4000-8000-123456789abc",
 		.uid = 0,
 		.supervisor_pid = 4711,
@@ -75,6 +84,12 @@ static void check_sample(const struct record *r)
 	is_str(r->id, "web", "id");
 	is_uint(r->run_number, 3, "run");
 	is_uint(r->restart_count, 1, "restarts");
+	ok(r->counters.window_start == 77 && r->counters.attempts == 2, "what the policy counted");
+	ok(r->last_exit.known && r->last_exit.result == RESULT_SIGNAL &&
+			r->last_exit.has_exit_code && r->last_exit.exit_code == 137 &&
+			r->last_exit.exit_signal == 9 && r->last_exit.oom_killed &&
+			r->last_exit.at == 1000000 && r->last_exit.duration_usec == 5,
+		"how the process before ended");
 	is_str(r->boot_id, "6f7f6b2e-0000-4000-8000-123456789abc", "boot id");
 	is_int(r->supervisor_pid, 4711, "supervisor");
 	is_uint(r->supervisor_start_ticks, 123456789, "its start time");

@@ -72,6 +72,14 @@ static const char whole_file[] = "[task]\n"
 				 "io-max = 8:16 wiops=10\n"
 				 "[group-limits]\n"
 				 "pids = 500\n"
+				 "[restart]\n"
+				 "policy = on-failure\n"
+				 "attempts = 5\n"
+				 "interval = 1h\n"
+				 "delay = 1s\n"
+				 "max-delay = 1m\n"
+				 "mode = delay\n"
+				 "success-codes = 3, 143\n"
 				 "[logs]\n"
 				 "max-size = 1M\n"
 				 "max-files = 3\n"
@@ -127,6 +135,14 @@ static void check_whole(const struct task *t)
 	if (is_uint(t->command.n, 4, "words of the command"))
 		is_str(t->command.v[2], "echo \"a b\"", "a quoted word");
 	is_str(t->user, "1000:1000", "user");
+	ok(t->restart.when == RESTART_ON_FAILURE && t->restart.attempts == 5 &&
+			t->restart.interval == USEC_PER_HOUR && t->restart.delay == USEC_PER_SEC &&
+			t->restart.max_delay == USEC_PER_MIN &&
+			t->restart.mode == RESTART_MODE_DELAY,
+		"the restart policy");
+	ok(restart_is_success(&t->restart, 3) && restart_is_success(&t->restart, 143) &&
+			!restart_is_success(&t->restart, 4),
+		"its success codes");
 	ok(t->has_supplementary_groups && t->supplementary_groups.n == 2, "supplementary groups");
 	is_str(t->workdir, "/srv", "workdir");
 	is_str(t->stdin_from, "null", "stdin");
@@ -285,6 +301,10 @@ static void test_refusals(void)
 		conf_of("[task]\ncommand = true\n[hook x]\nschedule = pre-start\n");
 	_cleanup_conf_ struct conf *bad_point =
 		conf_of("[task]\ncommand = true\n[hook x]\npath = /x\nschedule = pre-strat\n");
+	_cleanup_conf_ struct conf *bad_code =
+		conf_of("[task]\ncommand = true\n[restart]\nsuccess-codes = 1 256\n");
+	_cleanup_conf_ struct conf *bad_numbers = conf_of("[task]\ncommand = true\n[restart]\n"
+							  "policy = always\ninterval = 20s\n");
 	_cleanup_strv_ struct strv env = STRV_INIT;
 	char *empty[] = {(char[]){""}, NULL};
 	struct task_args args = {.environ = caller_environ};
@@ -316,6 +336,9 @@ static void test_refusals(void)
 	is_refused(plain, &args, EXIT_USAGE, "is no name of a variable");
 	strv_clear(&env);
 
+	is_refused(bad_code, &args, EXIT_CONFIG,
+		"web.ini:4: restart.success-codes: '256' is no exit code");
+	is_refused(bad_numbers, &args, EXIT_CONFIG, "web.ini:5: restart.attempts is 2");
 	is_refused(no_path, &args, EXIT_CONFIG, "web.ini:4: [hook x] has no 'path'");
 	is_refused(bad_point, &args, EXIT_CONFIG, "did you mean 'pre-start'?");
 }
@@ -350,6 +373,9 @@ static void test_bad_json(void)
 		"{\"group\":\"g\",\"id\":\"x\",\"command\":[\"a\"],\"stop_signal\":\"NONE\"}",
 		"{\"group\":\"g\",\"id\":\"x\",\"command\":[\"a\"],\"stop_timeout_usec\":-1}",
 		"{\"group\":\"g\",\"id\":\"x\",\"command\":[\"a\"],\"limits\":[]}",
+		"{\"group\":\"g\",\"id\":\"x\",\"command\":[\"a\"],\"restart\":{\"policy\":\"x\"}}",
+		"{\"group\":\"g\",\"id\":\"x\",\"command\":[\"a\"],\"restart\":{\"success_codes\":["
+		"256]}}",
 		"{\"group\":\"g\",\"id\":\"x\",\"command\":[\"a\"],\"rlimits\":{\"core\":[1]}}",
 		"{\"group\":\"g\",\"id\":\"x\",\"command\":[\"a\"],\"hooks\":{\"file\":[{}]}}",
 		"{\"group\":\"g\",\"id\":\"x\",\"command\":[\"a\"],\"hooks\":{\"options\":[1]}}",

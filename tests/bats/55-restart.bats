@@ -1,0 +1,285 @@
+#!/usr/bin/env bats
+# Tasks that are started once more: by their policy, and because somebody asks.
+# shellcheck disable=SC2016,SC2154
+
+bats_require_minimum_version 1.8.0
+load lib/tasks
+load lib/background
+
+setup()
+{
+	tasks_setup
+	background_setup
+}
+teardown() { tasks_teardown; }
+
+# A command that counts its runs in $root/runs and ends with a status of its own in each.
+counting() { printf 'echo run $RESTART_COUNT >>"%s/runs"; %s' "$root" "$1"; }
+fast() { printf -- '--set=restart.policy=%s\n--set=restart.delay=0\n' "$1"; }
+runs() { wc -l <"$root/runs"; }
+ran() { [ "$(runs)" -ge "$1" ]; }
+field() { th status --json "$group/$1" | jq -r "$2"; }
+record_of() { cat "$state/records/$group/$1.json"; }
+
+@test "never is the policy unless told" {
+	touch "$root/runs"
+	run -3 th -q run -g "$group" -i t -- sh -c "$(counting 'exit 3')"
+	[ "$(runs)" -eq 1 ]
+	assert_clean
+}
+
+@test "on-failure: restarted until the attempts are used up, then the last exit counts" {
+	mapfile -t options < <(fast on-failure)
+	run -7 th run -g "$group" -i t "${options[@]}" --set=restart.attempts=2 -- \
+		sh -c "$(counting 'exit 7')"
+	[ "$(cat "$root/runs")" = "$(printf 'run 0\nrun 1\nrun 2')" ]
+	[[ $output == *"ended with exit code 7: restarting in 0"*"(1 of 2 in 1d)"* ]]
+	[[ $output == *"ended with exit code 7: not restarted: the 2 attempts of 1d are used up"* ]]
+	[ "$(record_of t | jq -r '[.restarts, .result, .exit_code, .restart_window.attempts] | @csv')" = '2,"exit-code",7,2' ]
+	assert_clean
+}
+
+@test "on-failure: a success ends, a success code too, and the status stays the task's" {
+	mapfile -t options < <(fast on-failure)
+	run -0 th -q run -g "$group" -i t "${options[@]}" -- \
+		sh -c "$(counting '[ $RESTART_COUNT = 2 ] || exit 1')"
+	[ "$(runs)" -eq 3 ]
+	rm "$root/runs"
+	run -9 th -q run -g "$group" -i u "${options[@]}" --set=restart.success-codes='4, 9' -- \
+		sh -c "$(counting 'exit 9')"
+	[ "$(runs)" -eq 1 ]
+	assert_clean
+}
+
+@test "always: also after a success; a stop ends it for good" {
+	mapfile -t options < <(fast always)
+	begin -i t "${options[@]}" --set=restart.attempts=1000 -- sh -c "$(counting 'exit 0')"
+	wait_for ran 5
+	run -0 th stop "$group/t"
+	assert_clean
+}
+
+@test "the order of hooks: post-exit, pre-restart, pre-start, post-start; post-stop once, at the end" {
+	for p in pre-start post-start post-exit pre-restart pre-stop post-stop; do
+		hook "$p/10-say" "echo \$HOOK_POINT \$RESTART_COUNT \$RESULT >>'$root/order'"
+	done
+	mapfile -t options < <(fast on-failure)
+	run -5 th -q run -g "$group" -i t "${options[@]}" --set=restart.attempts=1 -- sh -c 'exit 5'
+	diff "$root/order" - <<-'END'
+		pre-start 0
+		post-start 0
+		post-exit 0 exit-code
+		pre-restart 0 exit-code
+		pre-start 1
+		post-start 1
+		post-exit 1 exit-code
+		post-stop 1 exit-code
+	END
+	assert_clean
+}
+
+@test "a failing pre-restart hook ends the task, with its post-stop hooks" {
+	hook pre-restart/10-no 'echo not again; exit 1'
+	hook post-stop/10-say "echo down >>'$root/order'"
+	mapfile -t options < <(fast on-failure)
+	run -120 th run -g "$group" -i t "${options[@]}" -- sh -c "$(counting 'exit 5')"
+	[ "$(runs)" -eq 1 ]
+	[ "$(cat "$root/order")" = down ]
+	[[ $output == *"pre-restart/10-no: exited with status 1"* ]] || [[ $output == *"pre-restart/10-no"* ]]
+	assert_clean
+}
+
+@test "a pre-start hook that fails at a restart counts as an attempt" {
+	hook pre-start/10-flaky "[ \$RESTART_COUNT != 1 ]"
+	mapfile -t options < <(fast on-failure)
+	run -0 th -q run -g "$group" -i t "${options[@]}" --set=restart.attempts=3 -- \
+		sh -c "$(counting '[ $RESTART_COUNT = 2 ] || exit 1')"
+	[ "$(cat "$root/runs")" = "$(printf 'run 0\nrun 2')" ]
+	assert_clean
+}
+
+@test "a stop during the delay ends the wait; the state is restarting until then" {
+	begin -i t --set=restart.policy=always --set=restart.delay=5m -- true
+	wait_for is_state t restarting
+	[ "$(record_of t | jq -r '[.last_exit.result, .last_exit.exit_code, .restart_window.attempts] | @csv')" = '"success",0,1' ]
+	run -0 timeout 10 "$TASKHOOK_PROGRAM" --root "$root" --config "$root/conf" stop "$group/t"
+	assert_clean
+}
+
+@test "max-run-time is counted from the first launch, over all restarts" {
+	run -124 timeout 20 "$TASKHOOK_PROGRAM" --root "$root" --config "$root/conf" -q run -g "$group" -i t \
+		--set=restart.policy=always --set=restart.delay=5m --set=task.max-run-time=1s -- true
+	assert_clean
+}
+
+@test "a hook that is done is passed over at a restart, and what it handed on stays" {
+	hook pre-start/10-once "echo once >>'$root/order'; printf '[env]\nPORT = 80\n[result]\ndone = yes\n' >\"\$HOOK_RESULT\""
+	hook pre-start/20-each "echo each \$PORT \$STATE_n >>'$root/order'; printf '[env]\nROUND = %s\n[state]\nn = %s\n' \$RESTART_COUNT \$((STATE_n + 1)) >\"\$HOOK_RESULT\""
+	mapfile -t options < <(fast on-failure)
+	run -1 th -q run -g "$group" -i t "${options[@]}" --set=restart.attempts=2 -- \
+		sh -c "echo \$PORT \$ROUND >>'$root/seen'; exit 1"
+	[ "$(cat "$root/order")" = "$(printf 'once\neach 80\neach 80 1\neach 80 2')" ]
+	[ "$(cat "$root/seen")" = "$(printf '80 0\n80 1\n80 2')" ]
+	# a new start is another task
+	run -1 th -q run -g "$group" -i t -- sh -c 'exit 1'
+	[ "$(grep -c once "$root/order")" -eq 2 ]
+	assert_clean
+}
+
+@test "HOOK_STATE_DIR is kept over restarts, and goes with the task" {
+	hook pre-start/10-keep "echo x >>\$HOOK_STATE_DIR/n; wc -l <\$HOOK_STATE_DIR/n >>'$root/order'"
+	mapfile -t options < <(fast on-failure)
+	run -1 th -q run -g "$group" -i t "${options[@]}" --set=restart.attempts=1 -- sh -c 'exit 1'
+	run -0 th -q run -g "$group" -i t -- true
+	[ "$(tr -d ' ' <"$root/order" | tr '\n' ,)" = 1,2,1, ]
+}
+
+@test "what a hook left running is ended before it runs again" {
+	hook pre-start/10-leave "sleep $nap & echo left"
+	mapfile -t options < <(fast on-failure)
+	begin -i t "${options[@]}" --set=restart.attempts=2 -- \
+		sh -c "$(counting "[ \$RESTART_COUNT = 2 ] || exit 1; exec sleep $other_nap")"
+	wait_for ran 3
+	wait_for is_state t running
+	# the pattern does not match itself
+	[ "$(grep -lsa -- "[4]${nap#4}" /proc/[0-9]*/cmdline | wc -l)" -eq 1 ]
+	run -0 th stop "$group/t"
+	wait_for marked_gone "$nap"
+	assert_clean
+}
+
+@test "what a process left behind is gone before the next one begins" {
+	mapfile -t options < <(fast on-failure)
+	run -1 th -q run -g "$group" -i t "${options[@]}" --set=restart.attempts=1 -- \
+		sh -c "grep -lsa -- '[4]${nap#4}$' /proc/[0-9]*/cmdline | wc -l >>'$root/others'; setsid sleep $nap & exit 1"
+	[ "$(tr -d ' ' <"$root/others" | tr '\n' ,)" = 0,0, ]
+	wait_for marked_gone "$nap"
+	assert_clean
+}
+
+@test "logs of all runs are one, and nothing of them is lost" {
+	mapfile -t options < <(fast on-failure)
+	run -1 th -q run -g "$group" -i t "${options[@]}" --set=restart.attempts=3 -- \
+		sh -c 'echo out $RESTART_COUNT; echo err $RESTART_COUNT >&2; exit 1'
+	[ "$(grep -h out "$state/tasks/$group/t/logs/stdout.log")" = "$(printf 'out 0\nout 1\nout 2\nout 3')" ]
+	[ "$(grep -h err "$state/tasks/$group/t/logs/stderr.log")" = "$(printf 'err 0\nerr 1\nerr 2\nerr 3')" ]
+}
+
+@test "kept tasks too: each run has its own streams" {
+	mapfile -t options < <(fast on-failure)
+	begin -i t "${options[@]}" --set=restart.attempts=3 -- sh -c 'echo out $RESTART_COUNT; exit 1'
+	run -1 th wait "$group/t"
+	[ "$(cat "$state/tasks/$group/t/logs/stdout.log")" = "$(printf 'out 0\nout 1\nout 2\nout 3')" ]
+}
+
+@test "numbers that do not fit together are refused, and nothing is made" {
+	run -78 th run -g "$group" -i t --set=restart.policy=always --set=restart.interval=1m --set=restart.delay=50s -- true
+	[[ $output == *"do not fit into restart.interval"* ]]
+	run -78 th run -g "$group" -i t --set=restart.policy=always --set=restart.attempts=0 --set=restart.mode=delay -- true
+	run -78 th run -g "$group" -i t --set=restart.policy=always --set=restart.success-codes=256 -- true
+	[[ $output == *"'256' is no exit code"* ]]
+	[ ! -e "$state/records/$group/t.json" ]
+}
+
+# ---- a restart that is asked for ----
+
+@test "restart: a new process in the same task, with its hooks, and no attempt is counted" {
+	for p in pre-start post-start post-exit pre-restart pre-stop post-stop; do
+		hook "$p/10-say" "echo \$HOOK_POINT \$RESTART_COUNT \$STOP_REASON >>'$root/order'"
+	done
+	begin -i t -- sleep "$nap"
+	first=$(field t .pid)
+	: >"$root/order"
+	run -0 th restart "$group/t"
+	second=$(field t .pid)
+	[ "$first" != "$second" ]
+	gone "$first"
+	kill -0 "$second"
+	diff "$root/order" - <<-'END'
+		pre-restart 0
+		pre-stop 0 restart
+		post-exit 0 restart
+		pre-start 1
+		post-start 1
+	END
+	[ "$(record_of t | jq -r '[.restarts, .restart_window, .last_exit.result] | @json')" = '[1,null,"signal"]' ]
+	run -0 th restart "$group/t"
+	run -0 th stop "$group/t"
+	assert_clean
+}
+
+@test "restart: a pre-restart hook that fails leaves the task running" {
+	hook pre-restart/10-no 'echo the disk is full; exit 1'
+	begin -i t -- sleep "$nap"
+	first=$(field t .pid)
+	run -120 th restart "$group/t"
+	[[ $output == *"$group/t: not restarted: pre-restart/10-no: "*"the task runs on"* ]]
+	is_state t running
+	[ "$(field t .pid)" = "$first" ]
+	run -0 th stop "$group/t"
+	assert_clean
+}
+
+@test "restart: a pre-start hook that fails then ends the task, and that is said" {
+	hook pre-start/10-once '[ "$RESTART_COUNT" = 0 ]'
+	begin -i t -- sleep "$nap"
+	run -120 th restart "$group/t"
+	[[ $output == *"the restart failed, the task has ended: pre-start/10-once"* ]]
+	wait_for marked_gone "$nap"
+	assert_clean
+}
+
+@test "restart: of a whole group; one that does not run is refused" {
+	begin -i a -- sleep "$nap"
+	begin -i b -- sleep "$nap"
+	a=$(field a .pid) b=$(field b .pid)
+	run -0 th restart -g "$group"
+	[ "$(field a .pid)" != "$a" ]
+	[ "$(field b .pid)" != "$b" ]
+	run -0 th stop -g "$group"
+	run -75 th restart "$group/a"
+	[[ $output == *"$group/a: does not run"* ]]
+	run -64 th restart
+	assert_clean
+}
+
+@test "restart: two at once are one; in the delay it waits no longer" {
+	begin -i t -- sleep "$nap"
+	th restart "$group/t" & one=$!
+	th restart "$group/t" & two=$!
+	wait "$one"
+	wait "$two"
+	is_state t running
+	run -0 th stop "$group/t"
+	begin -i u --set=restart.policy=always --set=restart.delay=5m -- \
+		sh -c "[ \$RESTART_COUNT = 0 ] || exec sleep $nap"
+	wait_for is_state u restarting
+	run -0 timeout 20 "$TASKHOOK_PROGRAM" --root "$root" --config "$root/conf" restart "$group/u"
+	is_state u running
+	run -0 th stop "$group/u"
+	assert_clean
+}
+
+@test "restart: a stop that comes meanwhile wins" {
+	hook pre-restart/10-wait "touch '$root/there'; exec sleep $other_nap"
+	begin -i t -- sleep "$nap"
+	th restart "$group/t" 2>"$root/said" & one=$!
+	wait_for test -e "$root/there"
+	run -0 timeout 20 "$TASKHOOK_PROGRAM" --root "$root" --config "$root/conf" stop "$group/t"
+	got=0
+	wait "$one" || got=$?
+	[ "$got" -eq 75 ]
+	grep -q 'was stopped meanwhile' "$root/said"
+	assert_clean
+}
+
+@test "a killed supervisor's task that waits for a restart is brought to its end" {
+	hook post-stop/10-say "echo down >>'$root/order'"
+	begin -i t --set=restart.policy=always --set=restart.delay=5m -- true
+	wait_for is_state t restarting
+	kill -KILL "$(supervisor_of t)"
+	wait_for th -q cleanup
+	run -0 th stop "$group/t"
+	[ "$(cat "$root/order")" = down ]
+	assert_clean
+}
