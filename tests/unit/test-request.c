@@ -37,6 +37,9 @@ static void test_requests(void)
 	struct request r = REQUEST_INIT(REQUEST_STOP);
 
 	there_and_back(&r, "{\"format\":1,\"op\":\"stop\"}\n");
+	r = (struct request)REQUEST_INIT(REQUEST_RESTART);
+	there_and_back(&r, "{\"format\":1,\"op\":\"restart\"}\n");
+	r = (struct request)REQUEST_INIT(REQUEST_STOP);
 	r.signal = SIGHUP;
 	r.timeout = 0;
 	r.reason = STOP_CLEANUP;

@@ -203,7 +203,7 @@ static void check_whole(const struct task *t)
 		is_uint(a->hook->settings.retries, 2, "retries");
 		is_str(a->hook->settings.user, "33", "user");
 		is_str(b->hook->path, "/opt/hooks/b", "the path of the second");
-		is_str(b->hook->origin, "web.ini:35", "where it stands");
+		is_str(b->hook->origin, "web.ini:43", "where it stands");
 		is_int(b->hook->source, HOOK_FROM_TASK_FILE, "source");
 		is_uint(b->points, 1u << POINT_PRE_START | 1u << POINT_POST_STOP,
 			"two hook points, one of them in eggo's words");
