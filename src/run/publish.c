@@ -322,11 +322,13 @@ enum deed_kind {
 	DEED_MADE_DIR, /* path below the base */
 	DEED_NEW,      /* path below the destination, and below the tree before */
 	DEED_SWAPPED,  /* the old one is in the tree now */
-	DEED_REPLACED, /* the old one is gone, where the file system cannot swap */
+	DEED_KEPT,     /* where the file system cannot swap: the old one has a second name */
+	DEED_REPLACED, /* nor that: the old one is gone */
 };
 struct deed {
 	enum deed_kind kind;
 	char *path;
+	char *kept; /* that name, in the staging directory */
 };
 
 struct publishing {
@@ -335,6 +337,7 @@ struct publishing {
 	int from_fd, to_fd; /* the tree (or the staging directory), the destination */
 	struct deed *deeds;
 	size_t n_deeds, cap;
+	unsigned n_kept;
 	bool dry; /* only looks for what is in the way */
 	struct th_err *err;
 };
@@ -394,24 +397,37 @@ static int rename_new(int from, const char *name, int to, const char *as)
 	return renameat(from, name, to, as) < 0 ? -errno : 0;
 }
 
-/* Over something that is no directory. Which deed it was, or -errno. */
-static int rename_over(int from, const char *name, int to, const char *as)
+/* A second name for what is about to be replaced; NULL where it can have none. The caller frees it.
+ * Nobody else writes to the staging directory any more. */
+static char *keep_old(struct publishing *p, int to, const char *as)
 {
-	if (renameat2(from, name, to, as, RENAME_EXCHANGE) == 0)
-		return DEED_SWAPPED;
-	if (errno != EINVAL && errno != ENOSYS)
-		return -errno;
-	return renameat(from, name, to, as) < 0 ? -errno : DEED_REPLACED;
+	char *name = xasprintf(PUBLISH_TREE ".old.%u", p->n_kept);
+
+	if (linkat(to, as, p->tree->staging_fd, name, 0) < 0) {
+		free(name);
+		return NULL;
+	}
+	p->n_kept++;
+	return name;
 }
 
+/* Over something that is no directory. */
 static int put_over(
 	struct publishing *p, int from, int to, const char *name, const char *as, const char *path)
 {
-	int r = rename_over(from, name, to, as);
+	_cleanup_free_ char *kept = NULL;
 
-	if (r < 0)
-		return cannot_put(p, path, -r);
-	note_deed(p, (enum deed_kind)r, path);
+	if (renameat2(from, name, to, as, RENAME_EXCHANGE) == 0) {
+		note_deed(p, DEED_SWAPPED, path);
+		return 0;
+	}
+	if (errno != EINVAL && errno != ENOSYS)
+		return cannot_put(p, path, errno);
+	kept = keep_old(p, to, as);
+	if (renameat(from, name, to, as) < 0)
+		return cannot_put(p, path, errno);
+	note_deed(p, kept ? DEED_KEPT : DEED_REPLACED, path);
+	p->deeds[p->n_deeds - 1].kept = TAKE_PTR(kept);
 	return 0;
 }
 
@@ -530,6 +546,8 @@ static void undo(struct publishing *p, const struct deed *d)
 		(void)rename_new(to, as, from, name);
 	else if (d->kind == DEED_SWAPPED)
 		(void)renameat2(to, as, from, name, RENAME_EXCHANGE);
+	else if (d->kind == DEED_KEPT)
+		(void)renameat(p->tree->staging_fd, d->kept, to, as);
 }
 
 static void settle(struct publishing *p, bool good)
@@ -540,6 +558,7 @@ static void settle(struct publishing *p, bool good)
 		if (!good)
 			undo(p, d);
 		free(d->path);
+		free(d->kept);
 	}
 	free(p->deeds);
 }

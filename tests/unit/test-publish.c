@@ -9,8 +9,16 @@
 #include "tests/unit/tap.h"
 #include "tests/unit/tempdir.h"
 
+#include <grp.h>
 #include <limits.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static const struct publish_limits wide = {
 	.max_files = 1000, .max_bytes = 1000000, .max_depth = 64};
@@ -285,6 +293,88 @@ static void test_undo(void)
 		bail("chmod");
 }
 
+/* From here on as on a file system that knows no flags of renameat2(2). */
+static void forbid_rename_flags(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_renameat2, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[4])),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EINVAL),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	const struct sock_fprog program = {.len = ARRAY_SIZE(code), .filter = code};
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+		prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
+		_exit(77);
+}
+
+/* A file that cannot be replaced, as it is in a directory that cannot be written to. */
+static bool fails_without_flags(void)
+{
+	_cleanup_publish_ struct publish_tree tree = PUBLISH_TREE_INIT;
+	const struct publish_where where = {
+		.base_fd = base, .base = "/b", .dir = "", .uid = (uid_t)-1, .gid = (gid_t)-1};
+	_cleanup_err_ struct th_err err = TH_ERR_INIT;
+
+	if (geteuid() == 0 && (setgroups(0, NULL) < 0 || setgid(65534) < 0 || setuid(65534) < 0))
+		_exit(77);
+	forbid_rename_flags();
+	return publish_scan(staging, &wide, &tree, NULL) == 0 &&
+	       publish_tree(&tree, &where, &err) == -EACCES;
+}
+
+static void test_undo_without_flags(void)
+{
+	struct stat st;
+	int status = 0;
+	pid_t pid;
+
+	begin();
+	make_dir(staging, "tree");
+	make_dir(staging, "tree/locked");
+	make_dir(base, "locked");
+	put(staging, "tree/locked/f", "new");
+	put(base, "locked/f", "old");
+	for (char name[] = "a"; *name <= 'z'; name[0]++) {
+		_cleanup_free_ char *path = xasprintf("tree/%s", name);
+
+		put(staging, path, "new");
+		if (*name == 'c')
+			continue;
+		put(base, name, "old");
+		if (geteuid() == 0 && fchownat(base, name, 65534, 65534, 0) < 0)
+			bail("chown: %s", strerror(errno));
+	}
+	if (geteuid() == 0 &&
+		(fchown(staging, 65534, 65534) < 0 || fchown(base, 65534, 65534) < 0 ||
+			fchownat(staging, "tree", 65534, 65534, 0) < 0 ||
+			fchownat(staging, "tree/locked", 65534, 65534, 0) < 0 ||
+			chmod(tempdir.path, 0755) < 0))
+		bail("cannot give it away: %s", strerror(errno));
+	if (fchmodat(base, "locked", 0555, 0) < 0)
+		bail("chmod: %s", strerror(errno));
+	pid = fork();
+	if (pid == 0)
+		_exit(fails_without_flags() ? 0 : 1);
+	if (pid < 0 || waitpid(pid, &status, 0) < 0)
+		bail("fork: %s", strerror(errno));
+	if (WEXITSTATUS(status) == 77) {
+		skip(28, "needs seccomp filters");
+		return;
+	}
+	is_int(status, 0, "it fails in the midst");
+	for (char name[] = "a"; *name <= 'z'; name[0]++)
+		if (*name != 'c')
+			holds(base, name, "old", "what was replaced is back");
+	ok(fstatat(base, "c", &st, 0) < 0, "what is new is gone");
+	holds(base, "locked/f", "old", "what could not be replaced is there");
+	if (fchmodat(base, "locked", 0755, 0) < 0)
+		bail("chmod: %s", strerror(errno));
+}
+
 static void test_owner(void)
 {
 	_cleanup_publish_ struct publish_tree tree = PUBLISH_TREE_INIT;
@@ -317,6 +407,7 @@ int main(void)
 	test_conflicts();
 	test_planted();
 	test_undo();
+	test_undo_without_flags();
 	test_owner();
 	fd_close(staging);
 	fd_close(base);
