@@ -106,11 +106,10 @@ static int print_json(const struct stats_rows *rows)
 static int print_once(struct cmd_context *ctx, const struct stats_data *d,
 	const struct task_list *names, struct th_err *err)
 {
-	_cleanup_stats_source_ struct task_stats_source source = TASK_STATS_SOURCE_INIT;
 	_cleanup_stats_rows_ struct stats_rows before = {0}, rows = {0};
 	usec_t wait = d->interval_usec ? d->interval_usec : SAMPLE_USEC;
 
-	if (stats_rows_read(&ctx->layout, names, &source, &rows, err) < 0)
+	if (stats_rows_read(&ctx->layout, names, &rows, err) < 0)
 		return cmd_fail(err);
 	if (d->openmetrics)
 		return print_openmetrics(&ctx->layout, &rows);
@@ -119,7 +118,7 @@ static int print_once(struct cmd_context *ctx, const struct stats_data *d,
 		before = rows;
 		rows = (struct stats_rows){0};
 		(void)poll(NULL, 0, (int)(wait / USEC_PER_MSEC));
-		if (stats_rows_read(&ctx->layout, names, &source, &rows, err) < 0)
+		if (stats_rows_read(&ctx->layout, names, &rows, err) < 0)
 			return cmd_fail(err);
 		stats_rows_compare(&before, &rows);
 	}

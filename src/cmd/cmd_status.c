@@ -5,13 +5,19 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/parse.h"
+#include "cmd/field.h"
+#include "cmd/hook_records.h"
+#include "cmd/task_stats.h"
 #include "cmd/task_view.h"
 #include "model/jsonio.h"
 #include "run/fetchview.h"
+#include "run/plan.h"
 
-#include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
+
+/* The last records of hooks that are told. */
+#define HOOKS_SHOWN 8
 
 /* As much of a digest as people compare: "sha256:" and 12 digits. */
 #define DIGEST_SHOWN 19
@@ -26,22 +32,6 @@ static const struct cmd_option status_options[] = {
 };
 
 static const struct cmd_option *const groups[] = {status_options, NULL};
-
-/* "    label: text" */
-PRINTF_ATTR(2, 3)
-static void say(const char *label, const char *fmt, ...)
-{
-	_cleanup_free_ char *text = NULL, *safe = NULL;
-	va_list ap;
-
-	va_start(ap, fmt);
-	if (vasprintf(&text, fmt, ap) < 0)
-		text = NULL;
-	va_end(ap);
-	/* Much of it comes from outside: a hook's message, a command line. */
-	safe = str_escape(text ? text : "", 0);
-	printf("%12s  %s\n", label, safe);
-}
 
 static const char *span(usec_t usec, char *buf, size_t size)
 {
@@ -59,20 +49,20 @@ static void say_state(const struct task_view *v)
 	if (v->state != STATE_INVALID && strcmp(state_name(v->state), task_view_word(v)) != 0)
 		phase = xasprintf(" (%s)", state_name(v->state));
 	if (v->since)
-		say("state", "%s%s since %s, %s", task_view_word(v), phase ? phase : "",
+		field_print("state", "%s%s since %s, %s", task_view_word(v), phase ? phase : "",
 			clock_rfc3339(v->since, when, sizeof(when)),
 			span(usec_sub(clock_realtime_usec(), v->since), how_long,
 				sizeof(how_long)));
 	else
-		say("state", "%s%s", task_view_word(v), phase ? phase : "");
+		field_print("state", "%s%s", task_view_word(v), phase ? phase : "");
 	if (v->lost)
-		say("", "%s; 'taskhook cleanup' brings down what it left",
+		field_print("", "%s; 'taskhook cleanup' brings down what it left",
 			v->rebooted ? "the host was started again since"
 				    : "its supervisor is gone");
 	if (v->state == STATE_STUCK)
-		say("", "something of it cannot be killed; 'taskhook cleanup' tries again");
+		field_print("", "something of it cannot be killed; 'taskhook cleanup' tries again");
 	if (v->record_problem)
-		say("record", "%s", v->record_problem);
+		field_print("record", "%s", v->record_problem);
 }
 
 static void say_hook(const struct task_view *v)
@@ -82,7 +72,7 @@ static void say_hook(const struct task_view *v)
 	_cleanup_free_ char *name = task_view_hook(v, &since, &timeout);
 
 	if (name)
-		say("hook", "%s: %s of %s", name,
+		field_print("hook", "%s: %s of %s", name,
 			span(usec_sub(clock_realtime_usec(), since), now, sizeof(now)),
 			clock_format_span(timeout, limit, sizeof(limit)));
 }
@@ -98,12 +88,12 @@ static void say_command(const struct record *r)
 	json_in_text(&in, "file", &file);
 	if (command.n) {
 		text = strv_shell_join(command.v);
-		say("command", "%s", text);
+		field_print("command", "%s", text);
 	}
 	if (user)
-		say("user", "%s", user);
+		field_print("user", "%s", user);
 	if (file)
-		say("file", "%s", file);
+		field_print("file", "%s", file);
 }
 
 static void say_end(const struct task_view *v)
@@ -114,24 +104,24 @@ static void say_end(const struct task_view *v)
 	char how_long[CLOCK_SPAN_MAX];
 
 	if (*result)
-		say("result", "%s%s%s%s", result, o->oom_killed ? ", out of memory" : "",
+		field_print("result", "%s%s%s%s", result, o->oom_killed ? ", out of memory" : "",
 			r->duration_usec ? ", after " : "",
 			r->duration_usec
 				? clock_format_span(r->duration_usec, how_long, sizeof(how_long))
 				: "");
 	if (o->stop_reason != STOP_NONE && o->stop_reason != STOP_EXITED)
-		say("stopped", "%s", stop_reason_name(o->stop_reason));
+		field_print("stopped", "%s", stop_reason_name(o->stop_reason));
 	if (o->decided_by)
-		say("status", "%d, decided by %s", o->status, o->decided_by);
+		field_print("status", "%d, decided by %s", o->status, o->decided_by);
 	if (o->failed_point != POINT_NONE || o->failed_reason)
-		say("failed", "%s%s%s%s%s",
+		field_print("failed", "%s%s%s%s%s",
 			o->failed_point == POINT_NONE ? "" : point_name(o->failed_point),
 			o->failed_hook ? "/" : "", o->failed_hook ? o->failed_hook : "",
 			o->failed_reason && (o->failed_hook || o->failed_point != POINT_NONE) ? ": "
 											      : "",
 			o->failed_reason ? o->failed_reason : "");
 	for (size_t i = 0; i < r->output.n; i++)
-		say("|", "%s", r->output.v[i]);
+		field_print("|", "%s", r->output.v[i]);
 }
 
 static void say_artifacts(const struct artifact_results *all)
@@ -141,7 +131,7 @@ static void say_artifacts(const struct artifact_results *all)
 	for (size_t i = 0; i < all->n; i++) {
 		const struct artifact_result *a = &all->v[i];
 
-		say("artifact", "%s: %s, %s in %s%s%.*s", a->name,
+		field_print("artifact", "%s: %s, %s in %s%s%.*s", a->name,
 			artifact_outcome_name(a->outcome),
 			fetchview_format_bytes(a->size, bytes, sizeof(bytes)),
 			clock_format_span(a->usec, took, sizeof(took)), a->digest ? ", " : "",
@@ -155,14 +145,91 @@ static void say_usage(const struct usage *u)
 
 	if (!u->known)
 		return;
-	say("CPU", "%s user, %s system", clock_format_span(u->cpu_user_usec, user, sizeof(user)),
+	field_print("CPU", "%s user, %s system",
+		clock_format_span(u->cpu_user_usec, user, sizeof(user)),
 		clock_format_span(u->cpu_system_usec, kernel, sizeof(kernel)));
 	if (u->memory_peak)
-		say("memory", "%s at most", format_size(u->memory_peak, memory, sizeof(memory)));
+		field_print("memory", "%s at most",
+			format_size(u->memory_peak, memory, sizeof(memory)));
+}
+
+/* How long a stop takes at most: pre-stop, grace, the kill, post-exit and post-stop, with the hooks
+ * that are there now. False where it cannot be told. */
+static bool stop_budget(const struct task_view *v, const struct layout *l, usec_t *ret)
+{
+	_cleanup_err_ struct th_err why = TH_ERR_INIT;
+	_cleanup_task_ struct task *task = NULL;
+	struct plan_budget budget;
+
+	if (!task_view_is_live(v) || !v->has_record || !v->record.task ||
+		task_from_json(v->record.task, &task, &why) < 0 ||
+		plan_budget(l, task, &budget, &why) < 0)
+		return false;
+	*ret = budget.stop;
+	return true;
+}
+
+static void say_stop_budget(const struct task_view *v, const struct layout *l)
+{
+	char how_long[CLOCK_SPAN_MAX];
+	usec_t usec;
+
+	if (stop_budget(v, l, &usec))
+		field_print("stop", "takes at most %s",
+			clock_format_span(usec, how_long, sizeof(how_long)));
+}
+
+static uint64_t oom_kills(const struct task_view *v)
+{
+	struct task_stats stats;
+
+	task_stats_read(v, &stats);
+	return stats.oom_kills;
+}
+
+static json_t *last_hooks(const struct task_view *v, const struct layout *l, struct th_err *err)
+{
+	json_t *all;
+
+	return hook_records_read(l, v->group, v->id, HOOKS_SHOWN, &all, err) < 0 ? NULL : all;
+}
+
+static const char *text_of(const json_t *j, const char *key)
+{
+	const char *s = json_string_value(json_object_get(j, key));
+
+	return s ? s : "";
+}
+
+static void say_hooks(const struct task_view *v, const struct layout *l)
+{
+	struct th_err err = TH_ERR_INIT;
+	json_t *all = last_hooks(v, l, &err), *record;
+	char how_long[CLOCK_SPAN_MAX];
+	size_t i;
+
+	if (!all) {
+		(void)cmd_fail(&err);
+		return;
+	}
+	json_array_foreach(all, i, record)
+	{
+		_cleanup_free_ char *result = hook_record_result(record);
+		const json_t *ms = json_object_get(record, "duration_ms");
+		bool ran = json_is_integer(ms) && json_integer_value(ms) >= 0;
+
+		field_print(i ? "" : "hooks", "%s %s/%s: %s%s%s", text_of(record, "time"),
+			text_of(record, "point"), text_of(record, "name"), result, ran ? ", " : "",
+			ran ? clock_format_span((usec_t)json_integer_value(ms) * USEC_PER_MSEC,
+				      how_long, sizeof(how_long))
+			    : "");
+	}
+	json_decref(all);
 }
 
 static void print_text(const struct task_view *v, const struct layout *l)
 {
+	uint64_t kills = oom_kills(v);
 	_cleanup_free_ char *dir = layout_task_dir(l, v->group, v->id);
 	_cleanup_free_ char *logs = layout_log_dir(l, v->group, v->id);
 	pid_t pid = task_view_pid(v);
@@ -171,35 +238,48 @@ static void print_text(const struct task_view *v, const struct layout *l)
 	say_state(v);
 	say_hook(v);
 	if (pid)
-		say("pid", "%d", (int)pid);
+		field_print("pid", "%d", (int)pid);
 	if (v->supervised && v->supervisor_pid)
-		say("supervisor", "%d", (int)v->supervisor_pid);
+		field_print("supervisor", "%d", (int)v->supervisor_pid);
 	if (v->has_record) {
-		say("run", "%u, restarts %u", v->record.run_number,
-			task_view_restarts(v));
+		field_print("run", "%u, restarts %u", v->record.run_number, task_view_restarts(v));
 		say_command(&v->record);
 		if (v->record.message)
-			say("message", "%s", v->record.message);
+			field_print("message", "%s", v->record.message);
 		say_end(v);
 		say_artifacts(&v->record.artifacts);
 		say_usage(&v->record.usage);
 		for (size_t i = 0; i < v->record.warnings.n; i++)
-			say("warning", "%s", v->record.warnings.v[i]);
+			field_print("warning", "%s", v->record.warnings.v[i]);
 		if (v->record.log_dropped)
-			say("dropped", "%llu bytes of the logs",
+			field_print("dropped", "%llu bytes of the logs",
 				(unsigned long long)v->record.log_dropped);
 	}
-	say("directory", "%s", dir);
-	say("logs", "%s", logs);
+	if (kills)
+		field_print("memory", "ran out: %llu killed", (unsigned long long)kills);
+	say_stop_budget(v, l);
+	say_hooks(v, l);
+	field_print("directory", "%s", dir);
+	field_print("logs", "%s", logs);
 }
 
 static int print_json(const struct task_view *v, const struct layout *l)
 {
 	_cleanup_free_ char *text = NULL;
-	json_t *all = json_object(), *j = task_view_to_json(v, l);
+	json_t *all = json_object(), *j = task_view_to_json(v, l), *hooks;
+	struct th_err err = TH_ERR_INIT;
+	usec_t usec;
 
 	json_put(all, "format", json_integer(TASK_VIEW_FORMAT));
 	(void)json_object_update(all, j);
+	if (stop_budget(v, l, &usec))
+		json_put_u64(all, "stop_at_most_usec", usec);
+	json_put_u64(all, "oom_kills", oom_kills(v));
+	hooks = last_hooks(v, l, &err);
+	if (hooks)
+		json_put(all, "hooks", hooks);
+	else
+		(void)cmd_fail(&err);
 	text = json_dumps(all, JSON_INDENT(2));
 	json_decref(j);
 	json_decref(all);

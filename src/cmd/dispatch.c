@@ -25,6 +25,7 @@
 #include "cmd/cmd_stop.h"
 #include "cmd/cmd_tables.h"
 #include "cmd/cmd_wait.h"
+#include "cmd/cmd_why.h"
 #include "model/jsonio.h"
 
 #include <errno.h>
@@ -56,6 +57,7 @@ static const struct cmd *const cmd_table[] = {
 	&cmd_cleanup,
 	&cmd_list,
 	&cmd_status,
+	&cmd_why,
 	&cmd_stats,
 	&cmd_logs,
 	&cmd_fetch,

@@ -37,6 +37,10 @@ th_cmd_SOURCES = \
 	src/cmd/cmd_tables.h \
 	src/cmd/dispatch.c \
 	src/cmd/dispatch.h \
+	src/cmd/cmd_why.c \
+	src/cmd/cmd_why.h \
+	src/cmd/field.c \
+	src/cmd/field.h \
 	src/cmd/hook_records.c \
 	src/cmd/hook_records.h \
 	src/cmd/openmetrics.c \

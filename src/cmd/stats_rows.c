@@ -22,7 +22,7 @@ void stats_rows_done(struct stats_rows *r)
 	*r = (struct stats_rows){0};
 }
 
-static void add_row(struct stats_rows *rows, struct task_view *view, struct task_stats_source *from)
+static void add_row(struct stats_rows *rows, struct task_view *view)
 {
 	struct stats_row *row;
 
@@ -30,11 +30,11 @@ static void add_row(struct stats_rows *rows, struct task_view *view, struct task
 	row = &rows->v[rows->n++];
 	*row = (struct stats_row){.view = *view, .cpu_percent = -1};
 	*view = (struct task_view){0};
-	task_stats_read(from, &row->view, &row->stats);
+	task_stats_read(&row->view, &row->stats);
 }
 
-static int read_group(const struct layout *l, const char *group, struct task_stats_source *source,
-	struct stats_rows *ret, struct th_err *err)
+static int read_group(
+	const struct layout *l, const char *group, struct stats_rows *ret, struct th_err *err)
 {
 	_cleanup_strv_ struct strv ids = STRV_INIT;
 	int r = task_view_ids(l, group, &ids, err);
@@ -44,26 +44,26 @@ static int read_group(const struct layout *l, const char *group, struct task_sta
 
 		r = task_view_read_brief(l, group, ids.v[i], &v, err);
 		if (r == 0 && task_view_is_live(&v))
-			add_row(ret, &v, source);
+			add_row(ret, &v);
 	}
 	return r;
 }
 
-int stats_rows_read(const struct layout *l, const struct task_list *names,
-	struct task_stats_source *source, struct stats_rows *ret, struct th_err *err)
+int stats_rows_read(const struct layout *l, const struct task_list *names, struct stats_rows *ret,
+	struct th_err *err)
 {
 	_cleanup_stats_rows_ struct stats_rows rows = {0};
 	_cleanup_strv_ struct strv groups = STRV_INIT;
 	int r = names ? 0 : task_view_groups(l, &groups, err);
 
 	for (size_t i = 0; r == 0 && i < groups.n; i++)
-		r = read_group(l, groups.v[i], source, &rows, err);
+		r = read_group(l, groups.v[i], &rows, err);
 	for (size_t i = 0; r == 0 && names && i < names->n; i++) {
 		_cleanup_task_view_ struct task_view v = {0};
 
 		r = task_view_read(l, names->v[i].group, names->v[i].id, &v, err);
 		if (r == 0)
-			add_row(&rows, &v, source);
+			add_row(&rows, &v);
 	}
 	if (r < 0)
 		return r;

@@ -24,8 +24,8 @@ void stats_rows_done(struct stats_rows *r);
 #define _cleanup_stats_rows_ _cleanup_(stats_rows_done)
 
 /* Those of `names`; NULL: of all that run. 0 or -errno with err. */
-int stats_rows_read(const struct layout *l, const struct task_list *names,
-	struct task_stats_source *source, struct stats_rows *ret, struct th_err *err);
+int stats_rows_read(const struct layout *l, const struct task_list *names, struct stats_rows *ret,
+	struct th_err *err);
 
 /* Fills cpu_percent of `now` from what was there before, of the same start of the same task. */
 void stats_rows_compare(const struct stats_rows *before, struct stats_rows *now);

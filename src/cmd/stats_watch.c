@@ -37,7 +37,6 @@ struct watch {
 	struct loop *loop;
 	struct loop_timer timer;
 	struct loop_fd input;
-	struct task_stats_source source;
 	struct stats_rows rows; /* of the last interval */
 	struct history *histories;
 	size_t n_histories;
@@ -227,7 +226,7 @@ static void on_timer(void *arg)
 	struct watch *w = arg;
 	struct stats_rows now = {0};
 	usec_t next = usec_add(clock_monotonic_usec(), w->spec->interval_usec);
-	int r = stats_rows_read(w->spec->layout, w->spec->names, &w->source, &now, w->err);
+	int r = stats_rows_read(w->spec->layout, w->spec->names, &now, w->err);
 
 	if (r < 0) {
 		w->failed = r;
@@ -295,7 +294,7 @@ static int watch_signals(struct watch *w)
 
 int stats_watch(const struct stats_watch_spec *spec, struct th_err *err)
 {
-	struct watch w = {.spec = spec, .source = TASK_STATS_SOURCE_INIT, .err = err};
+	struct watch w = {.spec = spec, .err = err};
 	int r;
 
 	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO) ||
@@ -321,7 +320,6 @@ int stats_watch(const struct stats_watch_spec *spec, struct th_err *err)
 	for (size_t i = 0; i < w.n_histories; i++)
 		free(w.histories[i].name);
 	free(w.histories);
-	task_stats_source_done(&w.source);
 	loop_clear_timer(w.loop, &w.timer);
 	if (w.input.active)
 		loop_remove_fd(w.loop, &w.input);

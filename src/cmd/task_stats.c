@@ -21,25 +21,6 @@ const char *stats_from_name(enum stats_from f)
 	return names[f];
 }
 
-void task_stats_source_done(struct task_stats_source *s)
-{
-	s->mount_fd = fd_close(s->mount_fd);
-}
-
-static int open_cgroup(struct task_stats_source *s, const struct task_view *v)
-{
-	_cleanup_free_ char *mount = NULL;
-
-	if (!v->has_live || !*v->live.cgroup)
-		return -ENOENT;
-	if (!s->looked_up) {
-		s->looked_up = true;
-		if (cgroup_find_mount(&mount) == 0)
-			s->mount_fd = open(mount, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	}
-	return s->mount_fd < 0 ? -ENOENT : cgroup_open(s->mount_fd, v->live.cgroup);
-}
-
 static void read_cgroup(int fd, struct task_stats *ret)
 {
 	struct cgstat_details details;
@@ -158,7 +139,7 @@ static void read_record(const struct usage *u, struct task_stats *ret)
 	}
 }
 
-void task_stats_read(struct task_stats_source *s, const struct task_view *v, struct task_stats *ret)
+void task_stats_read(const struct task_view *v, struct task_stats *ret)
 {
 	_cleanup_close_ int fd = -1;
 
@@ -167,7 +148,8 @@ void task_stats_read(struct task_stats_source *s, const struct task_view *v, str
 		read_record(&v->record.usage, ret);
 		return;
 	}
-	fd = open_cgroup(s, v);
+	if (v->has_live && *v->live.cgroup)
+		fd = cgroup_open(AT_FDCWD, v->live.cgroup);
 	if (fd >= 0)
 		read_cgroup(fd, ret);
 	if (ret->cpu == STATS_UNKNOWN || ret->memory == STATS_UNKNOWN ||

@@ -4,10 +4,6 @@
 /*
  * What a task uses: from its cgroup, from /proc where a controller is missing or there is no
  * cgroup, from its record once it has ended.
- *
- *	struct task_stats_source s = TASK_STATS_SOURCE_INIT;
- *	task_stats_read(&s, &view, &stats);
- *	task_stats_source_done(&s);
  */
 
 #include "base/clock.h"
@@ -40,21 +36,8 @@ struct task_stats {
 	struct cgstat_pressure pressure[CGSTAT_RESOURCES];
 };
 
-/* The mount of cgroups, looked up once. */
-struct task_stats_source {
-	bool looked_up;
-	int mount_fd;
-};
-#define TASK_STATS_SOURCE_INIT                                                                     \
-	{                                                                                          \
-		.mount_fd = -1                                                                     \
-	}
-void task_stats_source_done(struct task_stats_source *s);
-#define _cleanup_stats_source_ _cleanup_(task_stats_source_done)
-
 /* Cannot fail: what is not known is STATS_UNKNOWN. */
-void task_stats_read(
-	struct task_stats_source *s, const struct task_view *v, struct task_stats *ret);
+void task_stats_read(const struct task_view *v, struct task_stats *ret);
 
 /* CPU time used from `before` to `now` in percent of one CPU; below 0 where that cannot be told. */
 double task_stats_cpu_percent(const struct task_stats *before, const struct task_stats *now);

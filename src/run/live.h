@@ -59,7 +59,7 @@ struct live_state {
 	int32_t hook_keeper_pid;
 	uint64_t hook_keeper_start_ticks;
 	char hook_name[256];
-	char cgroup[1024]; /* path of the task's cgroup below the mount; "": none */
+	char cgroup[1024]; /* absolute path of the task's cgroup; "": none */
 	uint64_t log_dropped;
 	/* Restarts: what the policy has counted (monotonic clock), when the next one is (realtime;
 	 * 0: none is waited for), and when max-run-time is over (monotonic; 0: never). */
