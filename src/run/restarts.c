@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "os/proctree.h"
 #include "run/control.h"
+#include "run/states.h"
 
 #include <inttypes.h>
 #include <sys/random.h>
@@ -40,8 +41,7 @@ static void write_down(struct context *c)
 {
 	_cleanup_err_ struct th_err why = TH_ERR_INIT;
 
-	context_complete_record(c);
-	if (c->has_record && record_write(c->records_fd, &c->record, &why) < 0)
+	if (states_write_record(c, &why) < 0)
 		context_warn(c, "%s, continuing", err_text(&why));
 }
 

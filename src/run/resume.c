@@ -128,8 +128,11 @@ static void set_lost(struct context *c)
 	/* How a stuck one ended is known. */
 	if (c->record.state == STATE_STUCK && o->result != RESULT_NONE)
 		return;
-	o->result = RESULT_LOST;
 	o->stop_reason = STOP_LOST;
+	/* So is how one ended that waited for a restart. */
+	if (c->record.state == STATE_RESTART_DELAY && o->result != RESULT_NONE)
+		return;
+	o->result = RESULT_LOST;
 	o->status = EXIT_INTERNAL;
 	o->decided_by = "taskhook";
 	str_replace(&o->failed_reason, "its supervisor was killed");

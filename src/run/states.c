@@ -34,7 +34,7 @@ static void set_state(struct context *c, enum task_state s)
 	live_end(c->live);
 }
 
-static int write_record(struct context *c, struct th_err *err)
+int states_write_record(struct context *c, struct th_err *err)
 {
 	if (!c->has_record)
 		return 0;
@@ -181,7 +181,7 @@ static void record_handed_on(struct context *c)
 {
 	_cleanup_err_ struct th_err why = TH_ERR_INIT;
 
-	if (c->hooks.state && write_record(c, &why) < 0)
+	if (c->hooks.state && states_write_record(c, &why) < 0)
 		context_warn(c, "%s, continuing", err_text(&why));
 }
 
@@ -387,7 +387,7 @@ void states_take_down(struct context *c, bool failed)
 	c->record.state = failed ? STATE_FAILED : STATE_DONE;
 	if (!keep_logs) {
 		(void)record_remove(c->records_fd, c->task->id);
-	} else if (write_record(c, &why) < 0) {
+	} else if (states_write_record(c, &why) < 0) {
 		context_warn(c, "%s", err_text(&why));
 	}
 	/* Only now: until the record tells the end, the live state tells what is owed. */
@@ -472,6 +472,6 @@ void states_go_through(struct context *c, enum task_state state)
 	if (state == STATE_STUCK) {
 		set_state(c, state);
 		c->record.outcome.status = EXIT_INTERNAL;
-		(void)write_record(c, NULL);
+		(void)states_write_record(c, NULL);
 	}
 }

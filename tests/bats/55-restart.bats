@@ -274,12 +274,32 @@ record_of() { cat "$state/records/$group/$1.json"; }
 }
 
 @test "a killed supervisor's task that waits for a restart is brought to its end" {
-	hook post-stop/10-say "echo down >>'$root/order'"
+	hook post-stop/10-say "echo down \$RESULT \$STOP_REASON >>'$root/order'"
 	begin -i t --set=restart.policy=always --set=restart.delay=5m -- true
 	wait_for is_state t restarting
 	kill -KILL "$(supervisor_of t)"
 	wait_for th -q cleanup
 	run -0 th stop "$group/t"
-	[ "$(cat "$root/order")" = down ]
+	[ "$(cat "$root/order")" = 'down success lost' ]
+	assert_clean
+}
+
+@test "a supervisor that takes over knows what the policy has counted" {
+	hook pre-start/10-hand "printf '[env]\\nROUND = %s\\n' \$RESTART_COUNT >\"\$HOOK_RESULT\""
+	mapfile -t options < <(fast on-failure)
+	begin -i t "${options[@]}" --set=restart.attempts=2 -- \
+		sh -c "$(counting "[ \$RESTART_COUNT = 1 ] || exit 1; echo \$ROUND >>'$root/seen'; exec sleep $nap")"
+	wait_for ran 2
+	wait_for is_state t running
+	kill -KILL "$(supervisor_of t)"
+	wait_for th -q recover
+	wait_for is_state t running
+	[ "$(field t .restarts)" = 1 ]
+	run -0 th signal -s KILL "$group/t"
+	run th wait "$group/t"
+	# one attempt was left
+	[ "$(cat "$root/runs")" = "$(printf 'run 0\nrun 1\nrun 2')" ]
+	[ "$(cat "$root/seen")" = 1 ]
+	[ "$(record_of t | jq -r '[.restarts, .restart_window.attempts] | @csv')" = 2,2 ]
 	assert_clean
 }
