@@ -5,6 +5,8 @@ man_pages = \
 	man/taskhook-recover.1 \
 	man/taskhook-start.1 \
 	man/taskhook-status.1 \
+	man/taskhook-template.5 \
+	man/taskhook-verify.1 \
 	man/taskhook-lifecycle.7 \
 	man/taskhook-hooks.7 \
 	man/taskhook.conf.5

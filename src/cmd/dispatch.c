@@ -24,6 +24,7 @@
 #include "cmd/cmd_status.h"
 #include "cmd/cmd_stop.h"
 #include "cmd/cmd_tables.h"
+#include "cmd/cmd_verify.h"
 #include "cmd/cmd_wait.h"
 #include "cmd/cmd_why.h"
 #include "model/jsonio.h"
@@ -60,6 +61,7 @@ static const struct cmd *const cmd_table[] = {
 	&cmd_why,
 	&cmd_stats,
 	&cmd_logs,
+	&cmd_verify,
 	&cmd_fetch,
 	&cmd_hooks,
 	&cmd_config,

@@ -32,6 +32,8 @@ th_cmd_SOURCES = \
 	src/cmd/cmd_stop.c \
 	src/cmd/cmd_stop.h \
 	src/cmd/cmd_tables.c \
+	src/cmd/cmd_verify.c \
+	src/cmd/cmd_verify.h \
 	src/cmd/cmd_wait.c \
 	src/cmd/cmd_wait.h \
 	src/cmd/cmd_tables.h \

@@ -8,6 +8,7 @@
 #include "base/str.h"
 #include "os/proctree.h"
 #include "os/spawn.h"
+#include "run/helper.h"
 #include "run/hookout.h"
 
 #include <errno.h>
@@ -18,8 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define HELPER_NAME    "taskhook-fetch"
-#define HELPER_PACKAGE "taskhook-fetch"
+#define HELPER_NAME "taskhook-fetch"
 
 #define HELPER_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -56,27 +56,7 @@ struct fetch {
 
 int fetch_find_helper(const char *program, char **ret, struct th_err *err)
 {
-	const char *given = getenv("TASKHOOK_LIBEXECDIR");
-	_cleanup_free_ char *dir = path_dirname(program);
-	_cleanup_free_ char *beside = path_join(dir, HELPER_NAME), *path = NULL;
-	/* an installation that was moved, or that make install DESTDIR= made to run from there */
-	_cleanup_free_ char *moved = path_join(dir, "../libexec/taskhook/" HELPER_NAME);
-
-	if (!str_is_empty(given))
-		path = path_join(given, HELPER_NAME);
-	else if (access(beside, X_OK) == 0)
-		path = TAKE_PTR(beside);
-	else if (access(moved, X_OK) == 0)
-		path = TAKE_PTR(moved);
-	else
-		path = path_join(TH_LIBEXECDIR, HELPER_NAME);
-	if (access(path, F_OK) < 0)
-		return err_set(err, EXIT_UNAVAILABLE, errno,
-			"the helper program '%s' is missing (install the package '%s', or set "
-			"TASKHOOK_LIBEXECDIR)",
-			path, HELPER_PACKAGE);
-	*ret = TAKE_PTR(path);
-	return 0;
+	return helper_find(program, HELPER_NAME, ret, err);
 }
 
 /* ---- what it says ---------------------------------------------------------------------------- */

@@ -47,12 +47,7 @@ struct fetch_spec {
 
 struct fetch;
 
-/*
- * The helper's path: in the directory that TASKHOOK_LIBEXECDIR names, else beside the running
- * `program` where that is not installed, else in ../libexec/taskhook from there, else in the
- * libexec directory of the build. The caller frees *ret. -ENOENT with err (EXIT_UNAVAILABLE): it is
- * not there, with the package that holds it.
- */
+/* The path of taskhook-fetch, as helper_find() (run/helper.h) gives it. */
 int fetch_find_helper(const char *program, char **ret, struct th_err *err);
 
 /* Takes what `job` holds, also when it fails. 0, or -errno with err. */

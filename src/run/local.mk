@@ -30,6 +30,8 @@ th_run_SOURCES = \
 	src/run/fetchwork.h \
 	src/run/exec.c \
 	src/run/exec.h \
+	src/run/helper.c \
+	src/run/helper.h \
 	src/run/hookacct.c \
 	src/run/hookacct.h \
 	src/run/hookdir.c \

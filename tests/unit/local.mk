@@ -71,6 +71,7 @@ unit_tests = \
 	tests/unit/test-goduration \
 	tests/unit/test-jsonpath \
 	tests/unit/test-regex \
+	tests/unit/test-tmpl \
 	tests/unit/test-value
 
 noinst_HEADERS = tests/unit/tempdir.h tests/unit/no-openat2.h tests/unit/cgtest.h tests/unit/helper.h tests/unit/refused.h tests/unit/archives.h

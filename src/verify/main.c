@@ -1,0 +1,99 @@
+#include "config.h"
+
+#include "base/alloc.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "verify/load.h"
+#include "verify/options.h"
+#include "verify/tmpl.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+static int fail(struct th_err *err)
+{
+	int status = err->status ? err->status : EXIT_INTERNAL;
+
+	log_error("%s", err_text(err));
+	err_clear(err);
+	return status;
+}
+
+static void say_findings(const struct options *o, const struct findings *found)
+{
+	for (size_t i = 0; i < found->errors.n; i++) {
+		_cleanup_free_ char *text = args_redact(&o->args, found->errors.v[i]);
+
+		log_error("%s: %s", o->file, text);
+	}
+	for (size_t i = 0; i < found->warnings.n; i++) {
+		_cleanup_free_ char *text = args_redact(&o->args, found->warnings.v[i]);
+
+		log_warning("%s: %s", o->file, text);
+	}
+}
+
+static int lint(const struct options *o, const struct tmpl *t, const struct findings *found)
+{
+	char span[CLOCK_SPAN_MAX];
+	usec_t worst;
+
+	if (found->errors.n)
+		return EXIT_DATAERR;
+	worst = tmpl_worst_case(t);
+	if (worst == USEC_INFINITY)
+		log_notice("%s: template '%s': %zu %s, without an end", o->file, t->name, t->n,
+			t->n == 1 ? "metric" : "metrics");
+	else
+		log_notice("%s: template '%s': %zu %s, takes at most %s", o->file, t->name, t->n,
+			t->n == 1 ? "metric" : "metrics",
+			clock_format_span(worst, span, sizeof(span)));
+	return EXIT_OK;
+}
+
+static int run(struct options *o)
+{
+	_cleanup_err_ struct th_err err = TH_ERR_INIT;
+	_cleanup_findings_ struct findings found = {STRV_INIT, STRV_INIT};
+	_cleanup_json_ json_t *doc = NULL;
+	_cleanup_tmpl_ struct tmpl t = {.n = 0};
+
+	o->args.lint = o->lint;
+	o->args.from_environment = getenv("HOOK_POINT") != NULL;
+	if (!o->lint) {
+		(void)err_set(&err, EXIT_UNAVAILABLE, 0,
+			"this version checks templates and does not run them: use --lint");
+		return fail(&err);
+	}
+	if (load_file(o->file, o->name, &doc, &err) < 0)
+		return fail(&err);
+	tmpl_init(&t, doc, o->file, o->dialect, &o->args, &found);
+	say_findings(o, &found);
+	return lint(o, &t, &found);
+}
+
+int main(int argc, char **argv)
+{
+	_cleanup_err_ struct th_err err = TH_ERR_INIT;
+	struct options o = OPTIONS_INIT;
+	int r;
+
+	if (fd_fill_standard() < 0)
+		return EXIT_INTERNAL;
+	(void)signal(SIGPIPE, SIG_IGN);
+	r = options_parse(&o, argc, argv, &err);
+	if (o.quiet)
+		log_set_level(LOG_LEVEL_WARNING);
+	if (o.verbose)
+		log_set_level(LOG_LEVEL_INFO);
+	if (r < 0)
+		r = fail(&err);
+	else if (r > 0)
+		r = EXIT_OK;
+	else
+		r = run(&o);
+	args_done(&o.args);
+	return fflush(stdout) == 0 ? r : EXIT_INTERNAL;
+}

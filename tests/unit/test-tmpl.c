@@ -1,0 +1,284 @@
+#include "config.h"
+
+#include "base/alloc.h"
+#include "verify/load.h"
+#include "verify/tmpl.h"
+
+#include "tests/unit/tap.h"
+
+#include <errno.h>
+
+/* What is wrong with a template, joined with " | "; "" where nothing is. The caller frees it. */
+static char *lint(const char *text, const char *name, bool lint_only, char **ret_warnings)
+{
+	_cleanup_err_ struct th_err err = TH_ERR_INIT;
+	_cleanup_args_ struct args args = {.lint = lint_only};
+	_cleanup_findings_ struct findings found = {STRV_INIT, STRV_INIT};
+	_cleanup_json_ json_t *doc = NULL;
+	_cleanup_tmpl_ struct tmpl t = {.n = 0};
+	_cleanup_strbuf_ struct strbuf out = STRBUF_INIT, warnings = STRBUF_INIT;
+
+	if (load_memory(text, strlen(text), "t", name, &doc, &err) < 0)
+		return xstrdup(err_text(&err));
+	tmpl_init(&t, doc, "t", -1, &args, &found);
+	for (size_t i = 0; i < found.errors.n; i++)
+		strbuf_addf(&out, "%s%s", i ? " | " : "", found.errors.v[i]);
+	for (size_t i = 0; i < found.warnings.n; i++)
+		strbuf_addf(&warnings, "%s%s", i ? " | " : "", found.warnings.v[i]);
+	if (ret_warnings)
+		*ret_warnings = strbuf_steal(&warnings);
+	return strbuf_steal(&out);
+}
+
+#define HEAD   "kind: HookTemplate\nmetadata:\n  name: test\nspec:\n"
+#define METRIC HEAD "  metrics:\n  - name: m\n"
+#define WEB    "    provider:\n      web:\n        url: http://h/\n        jsonPath: \"{$.age}\"\n"
+
+static void test_rules(void)
+{
+	static const struct {
+		const char *text;
+		const char *found; /* a part of it, "" for nothing */
+	} cases[] = {
+		{METRIC WEB, ""},
+		{METRIC "    count: 2\n    interval: 60s\n    successCondition: \"asInt(result) < "
+			"30\"\n" WEB,
+			""},
+		{METRIC "    count: 2\n" WEB,
+			"metrics[0]: interval must be specified when count > 1"},
+		{METRIC "    interval: 30\n" WEB, "invalid interval string"},
+		{METRIC "    initialDelay: x\n" WEB, "invalid startDelay string"},
+		{METRIC "    interval: -5s\n" WEB, "interval must not be negative"},
+		{METRIC "    failureLimit: -2\n" WEB, "failureLimit must be >= 0, or -1"},
+		{METRIC "    inconclusiveLimit: -1\n" WEB, "inconclusiveLimit must be >= 0"},
+		{METRIC "    consecutiveErrorLimit: -1\n" WEB,
+			"consecutiveErrorLimit must be >= 0"},
+		{METRIC "    count: 1\n    inconclusiveLimit: 2\n" WEB,
+			"count must be >= inconclusiveLimit"},
+		{METRIC "    count: 1\n    failureLimit: 2\n" WEB, "count must be >= failureLimit"},
+		{METRIC "    count: 1\n    successfulLimit: 2\n" WEB,
+			"count must be >= successfulLimit"},
+		{METRIC "    consecutiveSuccessfulLimit: 0\n" WEB,
+			"consecutiveSuccessfulLimit must be >= 1"},
+		{METRIC "    count: 3\n    interval: 1s\n    failureLimit: 2\n    "
+			"consecutiveSuccessLimit: 2\n" WEB,
+			"count (3) must be >= failureLimit + consecutiveSuccessLimit"},
+		{METRIC "    failureLimit: -1\n    consecutiveSuccessLimit: 0\n" WEB,
+			"cannot both be disabled"},
+		{METRIC "    count: abc\n" WEB, "'abc' is no whole number"},
+		{METRIC WEB "  - name: m\n" WEB, "metrics[1]: duplicate name 'm'"},
+		{METRIC, "no provider specified"},
+		{METRIC WEB "      tcp: {address: 'h:1'}\n", "multiple providers specified"},
+		{METRIC "    provider: {job: {}}\n", "Kubernetes cluster, and there is none here"},
+		{METRIC "    provider: {kubernetes: {}}\n",
+			"Kubernetes cluster, and there is none here"},
+		{METRIC "    provider: {webb: {}}\n", "did you mean 'web'?"},
+		{METRIC "    provider: {web: {}}\n", "url is needed"},
+		{METRIC "    provider: {web: {url: 'http://h', body: x}}\n",
+			"need the method POST or PUT"},
+		{METRIC "    provider: {web: {url: 'http://h', method: POST, body: x, jsonBody: "
+			"{a: 1}}}\n",
+			"either body or jsonBody"},
+		{METRIC "    provider: {web: {url: 'http://h', method: PUT, jsonBody: {a: 1}}}\n",
+			""},
+		{METRIC "    provider: {web: {url: 'http://h', authentication: {oauth2: {}}}}\n",
+			"oauth2 is not supported"},
+		{METRIC "    provider: {web: {url: 'ftp://h'}}\n", "neither http:// nor https://"},
+		{METRIC "    provider: {web: {url: 'http://h', acceptStatus: [200, 99]}}\n",
+			"acceptStatus"},
+		{METRIC "    provider: {exec: {command: 'a | b'}}\n", "command"},
+		{METRIC "    provider: {exec: {command: [a, b]}}\n", ""},
+		{METRIC "    provider: {tcp: {address: h}}\n", "not HOST:PORT"},
+		{METRIC "    provider: {prometheus: {address: 'http://h', query: up, rangeQuery: "
+			"{start: 'now() - "
+			"duration(\"1h\")', end: now(), step: 1m}}}\n",
+			""},
+		{METRIC "    provider: {prometheus: {address: 'http://h', query: up, rangeQuery: "
+			"{start: 'now(', end: "
+			"now(), step: 1m}}}\n",
+			"start"},
+		{METRIC "    succesCondition: 'true'\n" WEB, "did you mean 'successCondition'?"},
+		{METRIC "    successCondition: result >\n" WEB, "successCondition: "},
+		{METRIC "    successCondition: 1 + 1\n" WEB, "and not true or false"},
+		{METRIC "    provider: {web: {url: 'http://h', jsonPath: '{$.a[}'}}\n",
+			"jsonPath: "},
+		{HEAD "  metrics: []\n", "no metrics specified"},
+		{HEAD "  policy: Random\n  metrics: []\n", "neither Parallel nor Ordered"},
+		{METRIC WEB "  dryRun:\n  - metricName: nothing\n",
+			"dryRun[0]: Rule didn't match any"},
+		{METRIC WEB "  dryRun:\n  - metricName: m\n  - metricName: .*\n",
+			"two Dry-Run rules"},
+		{METRIC WEB "  dryRun:\n  - metricName: '*'\n", "no regular expression"},
+		{METRIC WEB "  args:\n  - name: a\n", "argument 'a' was not supplied"},
+		{METRIC WEB "  args:\n  - name: a\n    value: 1.5\n", "write it in quotes"},
+		{METRIC WEB
+			"  args:\n  - name: a\n    valueFrom: {secretKeyRef: {name: s, key: k}}\n",
+			"Kubernetes"},
+		{METRIC "    provider: {web: {url: 'http://{{ args.b }}/'}}\n",
+			"failed to resolve {{args.b}}"},
+		{METRIC "    provider: {web: {url: 'http://{{ args.b'}}\n",
+			"cannot find the end of a tag"},
+		{METRIC "    provider: {web: {url: 'http://{{ other }}'}}\n", "failed to resolve"},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		_cleanup_free_ char *got = lint(cases[i].text, NULL, false, NULL);
+
+		if (!*cases[i].found)
+			is_str(got, "", "rule %zu: nothing is wrong", i);
+		else if (!ok(strstr(got, cases[i].found) != NULL, "rule %zu: %s", i,
+				 cases[i].found))
+			printf("# got: %s\n", got);
+	}
+}
+
+static void test_warnings(void)
+{
+	static const struct {
+		const char *text;
+		const char *warning;
+	} cases[] = {
+		{METRIC "    interval: 5s\n" WEB, "the metric has no end"},
+		{METRIC "    count: 2\n    interval: 5s\n    failureLimit: 2\n" WEB,
+			"can never fail"},
+		{METRIC "    provider: {web: {url: 'http://h', jsonPath: $.age}}\n",
+			"has no braces"},
+		{METRIC WEB "  args:\n  - {name: a, value: b}\n", "'a' is never used"},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		_cleanup_free_ char *warnings = NULL;
+		_cleanup_free_ char *got = lint(cases[i].text, NULL, true, &warnings);
+
+		is_str(got, "", "warning %zu is no error", i);
+		ok(warnings && strstr(warnings, cases[i].warning), "warning %zu: %s", i,
+			cases[i].warning);
+	}
+}
+
+static void test_files(void)
+{
+	static const struct {
+		const char *text;
+		const char *name;
+		const char *found;
+	} cases[] = {
+		{"", NULL, "is empty"},
+		{"# only\n", NULL, "is empty"},
+		{"a: [", NULL, "t:2:"},
+		{"a: b\n\tc: d\n", NULL, "t:2:"},
+		{"a: 1\nb: 2\na: 3\n", NULL, "t:3: the key 'a' stands twice"},
+		{"a: &x [1]\nb: *x\n", NULL, "t:2: aliases are not supported"},
+		{"a: &a [x,x]\nb: &b [*a,*a,*a]\nc: &c [*b,*b,*b]\n", NULL, "aliases"},
+		{"a: !!binary aGk=\n", NULL, "tags are not supported"},
+		{"{\"kind\": 1, \"kind\": 2}", NULL, "t:1: "},
+		{"kind: ConfigMap\n", NULL, "no template"},
+		{METRIC WEB "---\n" METRIC WEB, NULL, "pick one with --name: 'test', 'test'"},
+		{METRIC WEB "---\n" METRIC WEB, "test", "several templates are named 'test'"},
+		{METRIC WEB "---\nkind: ConfigMap\n", "other", "no template is named 'other'"},
+		{METRIC WEB "---\nkind: ConfigMap\n", NULL, ""},
+		{"#!/usr/bin/env -S taskhook verify\n" METRIC WEB, NULL, ""},
+		{"#!/usr/bin/env -S taskhook verify\n[metric m]\nweb.url = "
+		 "http://h/\nweb.headers.X-A = b\n",
+			NULL, ""},
+		{"[args]\nn = 5\n[metric m]\nfile.path = /x\ncount = {{ args.n }}\ninterval = 1s\n",
+			NULL, ""},
+		{"[metric m]\nfile.path = /x\ndryRun = yes\nmeasurementRetention = 3\n", NULL, ""},
+		{"[metric m]\nfile.path = /x\nfile.path = /y\n", NULL,
+			"t:3: the key stands twice: 'file.path'"},
+		{"[metrc m]\nfile.path = /x\n", NULL, "t:1: unknown section"},
+		{"[metric m]\n[metric m]\n", NULL, "t:2: there are two metrics 'm'"},
+		{"{\"kind\":\"AnalysisTemplate\",\"spec\":{\"metrics\":[{\"name\":\"m\","
+		 "\"provider\":{\"file\":"
+		 "{\"path\":\"/x\"}}}]}}",
+			NULL, ""},
+		{"{\"kind\":\"AnalysisTemplate\"}", NULL, "no metrics specified"},
+	};
+	_cleanup_strbuf_ struct strbuf deep = STRBUF_INIT;
+	_cleanup_free_ char *got_deep = NULL;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		_cleanup_free_ char *got = lint(cases[i].text, cases[i].name, false, NULL);
+
+		if (!*cases[i].found)
+			is_str(got, "", "file %zu: nothing is wrong", i);
+		else if (!ok(strstr(got, cases[i].found) != NULL, "file %zu: %s", i,
+				 cases[i].found))
+			printf("# got: %s\n", got);
+	}
+	for (int i = 0; i < 10000; i++)
+		strbuf_addc(&deep, i ? '[' : ' ');
+	strbuf_adds(&deep, "\n");
+	deep.s[0] = 'a';
+	deep.s[1] = ':';
+	deep.s[2] = ' ';
+	got_deep = lint(deep.s, NULL, false, NULL);
+	ok(strstr(got_deep, "nested too deep") != NULL, "10000 brackets: %s", got_deep);
+}
+
+static void test_args(void)
+{
+	static const struct {
+		const char *text, *condition, *plain;
+	} cases[] = {
+		{"result == \"{{args.evil}}\"", "result == \"\\\" || true || \\\"\"", NULL},
+		{"result == {{args.evil}}", "result == \"\\\" || true || \\\"\"", NULL},
+		{"result == '{{ args.quote }}'", "result == 'it\\'s'", "result == 'it's'"},
+		{"result > {{args.five}}", "result > 5", "result > 5"},
+		{"result > -{{args.minus}}", "result > -(-1)", "result > --1"},
+		{"'\\'{{args.quote}}'", "'\\'it\\'s'", NULL},
+		{"`{{args.tick}}`", "`a``b`", NULL},
+		{"1 /* {{args.end}} */", "1 /*  */", NULL},
+		{"1 // {{args.line}}\n", "1 // \n", NULL},
+		{"x{{ args.url | url }}", NULL, "xa%20b%2F%C3%A4"},
+	};
+	_cleanup_args_ struct args args = {.n = 0};
+	_cleanup_free_ char *shown = NULL;
+
+	args_set(&args, "evil", "\" || true || \"", false);
+	args_set(&args, "quote", "it's", false);
+	args_set(&args, "five", "5", false);
+	args_set(&args, "minus", "-1", false);
+	args_set(&args, "tick", "a`b", false);
+	args_set(&args, "end", "*/ || true", false);
+	args_set(&args, "line", "\n|| true", false);
+	args_set(&args, "url", "a b/\xc3\xa4", false);
+	args_set(&args, "secret", "s3cret", true);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		_cleanup_free_ char *condition = NULL, *plain = NULL;
+
+		(void)args_render(&args, cases[i].text, ARGS_CONDITION, &condition, NULL);
+		(void)args_render(&args, cases[i].text, ARGS_TEXT, &plain, NULL);
+		if (cases[i].condition)
+			is_str(condition, cases[i].condition, "condition %zu", i);
+		if (cases[i].plain)
+			is_str(plain, cases[i].plain, "text %zu", i);
+	}
+	shown = args_redact(&args, "a s3cret and s3cret");
+	is_str(shown, "a ***** and *****", "secrets are taken out");
+}
+
+static void test_worst_case(void)
+{
+	static const char text[] =
+		METRIC "    count: 2\n    interval: 60s\n    consecutiveErrorLimit: 0\n" WEB;
+	_cleanup_args_ struct args args = {.n = 0};
+	_cleanup_findings_ struct findings found = {STRV_INIT, STRV_INIT};
+	_cleanup_json_ json_t *doc = NULL;
+	_cleanup_tmpl_ struct tmpl t = {.n = 0};
+
+	(void)load_memory(text, sizeof(text) - 1, "t", NULL, &doc, NULL);
+	tmpl_init(&t, doc, "t", -1, &args, &found);
+	is_int((int)(tmpl_worst_case(&t) / USEC_PER_SEC), 80,
+		"two requests of 10s and 60s between");
+}
+
+int main(void)
+{
+	test_rules();
+	test_warnings();
+	test_files();
+	test_args();
+	test_worst_case();
+	return done_testing();
+}
