@@ -93,11 +93,14 @@ int fd_pipe_enlarge(int fd, int want)
 
 int fd_fill_standard(void)
 {
-	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		if (fcntl(fd, F_GETFD) >= 0)
+			continue;
 		/* The lowest free number is what open(2) takes. Held open for the life of the
 		 * process, across exec too: it stands for a standard stream. */
-		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0)
+		if (open("/dev/null", O_RDWR | O_CLOEXEC) < 0 || fcntl(fd, F_SETFD, 0) < 0)
 			return -errno;
+	}
 	return 0;
 }
 

@@ -29,6 +29,7 @@
 #include "cmd/cmd_why.h"
 #include "model/jsonio.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <signal.h>
 #include <stddef.h>
@@ -182,6 +183,7 @@ static int apply_option(struct parse *p, const struct cmd_option *o, bool global
 	}
 	if (o->set)
 		return o->set(data, value, err);
+	assert(data);
 	*(bool *)((char *)data + o->flag) = true;
 	return 0;
 }

@@ -16,7 +16,6 @@
 
 #define NAME	 "live"
 #define NEW_NAME "live.new"
-#define FLAGS	 (O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC)
 
 #define LIVE_MAGIC 0x4b4f4854u /* "THOK" */
 
@@ -39,21 +38,22 @@ struct live {
 
 int live_create(int dirfd, const struct live_state *first, struct live **ret, struct th_err *err)
 {
+	const int flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
 	_cleanup_close_ int fd = -1;
 	struct live_file *map;
 	bool replaces = false;
 	int r;
 
 	/* Until it has its magic number a first one is none to a reader. */
-	fd = openat(dirfd, NAME, FLAGS, 0600);
+	fd = openat(dirfd, NAME, flags, 0600);
 	if (fd < 0 && errno == EEXIST) {
 		/* A new file each time: a reader of the old one keeps a consistent, if old, view.
 		 * The lock is ours, so what has the temporary name was left by one that was killed
 		 * here. */
 		replaces = true;
-		fd = openat(dirfd, NEW_NAME, FLAGS, 0600);
+		fd = openat(dirfd, NEW_NAME, flags, 0600);
 		if (fd < 0 && errno == EEXIST && unlinkat(dirfd, NEW_NAME, 0) == 0)
-			fd = openat(dirfd, NEW_NAME, FLAGS, 0600);
+			fd = openat(dirfd, NEW_NAME, flags, 0600);
 	}
 	if (fd < 0)
 		return err_set(err, EXIT_CANTCREAT, errno, "cannot make the live state: %m");

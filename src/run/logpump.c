@@ -451,8 +451,8 @@ static void take_state(struct logpump *p, struct pumpstate *state)
 	p->copy_at = p->end;
 	if (p->file_at < p->end)
 		file_write(p, false);
-	loop_set_timer(p->loop, &p->idle, usec_add(clock_monotonic_usec(), LOGPUMP_IDLE_USEC),
-		on_idle, p);
+	loop_set_timer(
+		p->loop, &p->idle, usec_add(clock_monotonic_usec(), LOGPUMP_IDLE_USEC), on_idle, p);
 }
 
 int logpump_new(const struct logpump_spec *spec, struct logpump **ret, struct th_err *err)
