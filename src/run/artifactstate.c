@@ -236,16 +236,45 @@ static int compare_paths(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+static bool is_target(const struct claim *c, const char *path)
+{
+	return c->targets.n &&
+	       bsearch(&path, c->targets.v, c->targets.n, sizeof(*c->targets.v), compare_paths);
+}
+
+/* Is there a target below `path`? */
+static bool is_above_target(const struct claim *c, const char *path)
+{
+	_cleanup_free_ char *below = xasprintf("%s/", path);
+	size_t first = 0, end = c->targets.n;
+
+	/* the first that is not before all that begin so */
+	while (first < end) {
+		size_t middle = first + (end - first) / 2;
+
+		if (strcmp(c->targets.v[middle], below) < 0)
+			first = middle + 1;
+		else
+			end = middle;
+	}
+	return first < c->targets.n && str_starts_with(c->targets.v[first], below);
+}
+
+/* Is it a target, is one of the directories that it lies in, or does one lie below what is no
+ * directory? Directories themselves are shared. */
 static int find_target(void *arg, const struct line *line)
 {
 	struct claim *c = arg;
-	const char *path = line->path + 1;
+	_cleanup_free_ char *path = xstrdup(line->path + 1);
+	bool found = is_target(c, path) || (line->kind != 'd' && is_above_target(c, path));
 
-	/* Directories are shared; one in the place of a file is found when it is published. */
-	if (line->kind == 'd' || !c->targets.n ||
-		!bsearch(&path, c->targets.v, c->targets.n, sizeof(*c->targets.v), compare_paths))
+	for (char *slash = strrchr(path, '/'); slash && !found; slash = strrchr(path, '/')) {
+		*slash = '\0';
+		found = is_target(c, path);
+	}
+	if (!found)
 		return 0;
-	c->found = xstrdup(path);
+	c->found = xstrdup(line->path + 1);
 	return 1;
 }
 

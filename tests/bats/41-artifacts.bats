@@ -369,6 +369,29 @@ reboot()
 	[ "$(asked 'GET /two')" -eq 0 ]
 }
 
+@test "a file where another artifact has a directory, and the other way round: both tasks are named" {
+	nginx_setup
+	echo one >"$www/file"
+	mkarchive tar dir x file x/a content >"$www/a.tar"
+	mkarchive tar dir a file a/b content >"$www/b.tar"
+	task a '[artifact app]' "source = $http/a.tar" 'destination = local/m'
+	go a
+	task b '[artifact other]' "source = $http/file" 'mode = file' 'destination = local/m'
+	run -78 --separate-stderr go b
+	[[ $stderr == *"/b: artifact 'other' ($http/file): "*"was put there by the artifact 'app' of '$group/a'"* ]]
+	task b '[artifact other]' "source = $http/file" 'mode = file' 'destination = local/m/x'
+	run -78 --separate-stderr go b
+	[[ $stderr == *"was put there by the artifact 'app' of '$group/a'"* ]]
+	task b '[artifact other]' "source = $http/b.tar" 'destination = local/m/x'
+	run -78 --separate-stderr go b
+	[[ $stderr == *"m/x/a' was put there by the artifact 'app' of '$group/a'"* ]]
+	# a neighbour whose name begins alike is none of them
+	task c '[artifact third]' "source = $http/file" 'mode = file' 'destination = local/m/x/a.b'
+	go c
+	[ "$(cat "$shared/m/x/a")" = content ]
+	no_staging
+}
+
 @test "another value in the query is another source, though it is not told" {
 	nginx_setup
 	echo one >"$www/file"
