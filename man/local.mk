@@ -2,6 +2,7 @@ man_pages = \
 	man/taskhook.1 \
 	man/taskhook-fetch.1 \
 	man/taskhook-exec.1 \
+	man/taskhook-logs.1 \
 	man/taskhook-recover.1 \
 	man/taskhook-start.1 \
 	man/taskhook-status.1 \

@@ -7,15 +7,23 @@
 #include "base/log.h"
 #include "base/parse.h"
 #include "cmd/task_view.h"
+#include "os/loop.h"
+#include "run/logmerge.h"
 #include "run/logread.h"
 #include "run/logruns.h"
+#include "run/recover.h"
+#include "run/supervisor.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/inotify.h>
 #include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
 
 enum run_choice {
 	RUN_LATEST,
@@ -24,7 +32,8 @@ enum run_choice {
 };
 
 struct logs_data {
-	bool want_stdout, want_stderr, want_hooks, json;
+	bool want_stdout, want_stderr, want_hooks, json, mark, follow;
+	usec_t since; /* realtime; 0: all */
 	bool has_lines;
 	uint64_t lines;
 	enum run_choice choice;
@@ -71,6 +80,46 @@ static int set_run(void *data, const char *value, struct th_err *err)
 	return 0;
 }
 
+/* A date in local time, or as logs have it. */
+static bool parse_date(const char *value, usec_t *ret)
+{
+	static const char *const local[] = {
+		"%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d", NULL};
+	struct tm tm = {0};
+	const char *end = strptime(value, "%Y-%m-%dT%H:%M:%S", &tm);
+	time_t t = -1;
+
+	if (end && *end == '.')
+		end += 1 + strspn(end + 1, "0123456789");
+	if (end && strcmp(end, "Z") == 0)
+		t = timegm(&tm);
+	for (size_t i = 0; t < 0 && local[i]; i++) {
+		tm = (struct tm){.tm_isdst = -1};
+		end = strptime(value, local[i], &tm);
+		if (end && !*end)
+			t = mktime(&tm);
+	}
+	if (t < 0)
+		return false;
+	*ret = (usec_t)t * USEC_PER_SEC;
+	return true;
+}
+
+static int set_since(void *data, const char *value, struct th_err *err)
+{
+	struct logs_data *d = data;
+	usec_t ago;
+
+	if (parse_duration(value, &ago) == 0) {
+		d->since = MAX(usec_sub(clock_realtime_usec(), ago), (usec_t)1);
+		return 0;
+	}
+	if (parse_date(value, &d->since))
+		return 0;
+	return err_set(err, EXIT_USAGE, EINVAL,
+		"--since=%s: not a time: write for example 10m, or '2026-11-21 10:30'", value);
+}
+
 static const struct cmd_option logs_options[] = {
 	{0, "stdout", NULL, "only what the command wrote to its standard output",
 		.flag = offsetof(struct logs_data, want_stdout)},
@@ -78,7 +127,12 @@ static const struct cmd_option logs_options[] = {
 		.flag = offsetof(struct logs_data, want_stderr)},
 	{0, "hooks", NULL, "what its hooks wrote", .flag = offsetof(struct logs_data, want_hooks)},
 	{0, "json", NULL, "the records of its hooks, one JSON object a line", .set = set_json},
-	{'n', "lines", "LINES", "only the last lines of each", .set = set_lines},
+	{0, "mark", NULL, "before each line where it came from; all to standard output",
+		.flag = offsetof(struct logs_data, mark)},
+	{'f', "follow", NULL, "go on with what comes, until the task has ended",
+		.flag = offsetof(struct logs_data, follow)},
+	{'n', "lines", "LINES", "only the last lines", .set = set_lines},
+	{0, "since", "TIME", "only what came since then: 10m (ago), or a date", .set = set_since},
 	{0, "run", "RUN", "run RUN, -1: the one before the last, 'all': all of them",
 		.set = set_run},
 	{0},
@@ -160,28 +214,154 @@ static int open_log_dir(
 		"cannot open the logs in '%s': %m", shown);
 }
 
-static int print_stream(const struct logs_data *d, const struct selection *s, int dirfd,
-	const char *name, int fd, struct th_err *err)
+static int explain_write(int r, struct th_err *err)
 {
+	if (r >= 0 || err_is_set(err) ||
+		r == -EPIPE) /* its reader has seen enough: no news, but no success */
+		return r;
+	return err_set(err, EXIT_INTERNAL, -r, "cannot write the logs: %s", strerror(-r));
+}
+
+/* The lines that are to be shown and where to begin with them. */
+struct shown {
+	const struct logs_data *d;
+	int dirfd;
+	bool both;
+	struct logplace at[LOG_STREAMS]; /* what comes next */
+	bool begun;			 /* that is known */
+	bool goes_on;			 /* an unfinished line may be finished later */
+};
+
+static bool wants(const struct shown *s, enum log_stream stream)
+{
+	return s->both || (stream == LOG_STDOUT ? s->d->want_stdout : s->d->want_stderr);
+}
+
+static void leave_unfinished(struct logmerge_part *part)
+{
+	char c = '\n';
+
+	if (part->to > 0 && logread_read(part->r, part->to - 1, &c, 1) == 1 && c != '\n')
+		part->to = logread_tail(part->r, part->from, part->to, 1);
+}
+
+static int open_part(struct shown *s, const struct selection *sel, enum log_stream stream,
+	struct logmerge_part *part, struct th_err *err)
+{
+	const char *name = logruns_streams[stream];
+	int r;
+
+	if (!wants(s, stream))
+		return 0;
+	r = logread_open(s->dirfd, name, &part->r, err);
+	if (r < 0)
+		return r;
+	part->to = logread_size(part->r);
+	if (s->d->mark && s->goes_on)
+		leave_unfinished(part);
+	if (s->begun) {
+		if (!s->at[stream].none && !logread_find(part->r, &s->at[stream], &part->from))
+			log_notice("%s: some of it was rotated away", name);
+	} else if (!sel->all &&
+		   !logread_find_run(part->r, &sel->runs, sel->index, &part->from, &part->to)) {
+		log_notice("%s: %s of run %u was rotated away", name,
+			part->from == part->to ? "the output" : "the beginning", sel->number);
+	}
+	return 0;
+}
+
+static int print_segment(const struct shown *s, const struct logmerge_segment *seg,
+	struct logread *r, struct th_err *err)
+{
+	bool alone = seg->stream == LOG_STDOUT || (!s->d->want_stdout && !s->both);
+
+	if (s->d->mark)
+		return logread_copy_marked(r, seg->from, seg->to, STDOUT_FILENO,
+			seg->stream == LOG_STDOUT ? "stdout: " : "stderr: ", err);
+	/* Alone it is data and goes where data goes; beside the other it stays apart. */
+	return logread_copy(r, seg->from, seg->to, alone ? STDOUT_FILENO : STDERR_FILENO, err);
+}
+
+/* Both streams, from where the last call ended. */
+static int print_streams(struct shown *s, const struct selection *sel, struct th_err *err)
+{
+	struct logmerge_part parts[LOG_STREAMS] = {{.r = NULL}};
+	_cleanup_logindex_list_ struct logindex_list index = {0};
+	_cleanup_logmerge_ struct logmerge merge = {0};
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < LOG_STREAMS; i++)
+		r = open_part(s, sel, (enum log_stream)i, &parts[i], err);
+	if (r >= 0)
+		r = logindex_read(s->dirfd, &index, err);
+	if (r >= 0) {
+		logmerge_make(parts, &index, &merge);
+		if (s->d->since && !s->begun)
+			logmerge_since(&merge, s->d->since);
+		if (s->d->has_lines && !s->begun)
+			logmerge_tail(&merge, parts, s->d->lines);
+	}
+	for (size_t i = 0; r >= 0 && i < merge.n; i++)
+		r = print_segment(s, &merge.v[i], parts[merge.v[i].stream].r, err);
+	for (size_t i = 0; i < LOG_STREAMS; i++) {
+		if (parts[i].r)
+			logread_place(parts[i].r, parts[i].to, &s->at[i]);
+		logread_free(parts[i].r);
+	}
+	s->begun = true;
+	return explain_write(r, err);
+}
+
+/* Each line of hooks.log begins with its time, and they are in order. */
+static uint64_t find_time(const struct logread *r, uint64_t from, uint64_t to, usec_t realtime)
+{
+	char since[CLOCK_RFC3339_MAX], line[CLOCK_RFC3339_MAX] = "";
+	size_t len = strlen(clock_rfc3339(realtime, since, sizeof(since)));
+	uint64_t end = to, found = to;
+
+	while (from < end) {
+		uint64_t middle = from + (end - from) / 2;
+		uint64_t at = middle > from ? logread_line_begin(r, middle, end) : from;
+
+		if (at >= end) { /* no line begins behind the middle */
+			end = middle;
+		} else if (logread_read(r, at, line, len) == (ssize_t)len &&
+			   memcmp(line, since, len) < 0) {
+			from = logread_line_begin(r, at + 1, to);
+		} else {
+			found = at;
+			end = middle;
+		}
+	}
+	return found;
+}
+
+static int print_hooks(struct shown *s, const struct selection *sel, struct logplace *at,
+	bool begun, struct th_err *err)
+{
+	const char *name = s->d->json ? "hooks.jsonl" : "hooks.log";
 	_cleanup_logread_ struct logread *r = NULL;
 	uint64_t from = 0, to;
-	int e;
+	int e = logread_open(s->dirfd, name, &r, err);
 
-	e = logread_open(dirfd, name, &r, err);
 	if (e < 0)
 		return e;
 	to = logread_size(r);
-	if (!s->all && !logread_find_run(r, &s->runs, s->index, &from, &to))
+	if (begun)
+		(void)(at->none || logread_find(r, at, &from));
+	else if (!sel->all && !logread_find_run(r, &sel->runs, sel->index, &from, &to))
 		log_notice("%s: %s of run %u was rotated away", name,
-			from == to ? "the output" : "the beginning", s->number);
-	if (d->has_lines)
-		from = logread_tail(r, from, to, d->lines);
-	e = logread_copy(r, from, to, fd, err);
-	if (e >= 0 || err_is_set(err))
-		return e;
-	if (e == -EPIPE) /* its reader has seen enough: no news, but no success */
-		return e;
-	return err_set(err, EXIT_INTERNAL, -e, "cannot write the logs: %s", strerror(-e));
+			from == to ? "the output" : "the beginning", sel->number);
+	if (s->d->since && !begun)
+		from = find_time(r, from, to, s->d->since);
+	if (s->d->has_lines && !begun)
+		from = logread_tail(r, from, to, s->d->lines);
+	logread_place(r, to, at);
+	if (s->d->mark)
+		e = logread_copy_marked(r, from, to, STDOUT_FILENO, "hooks: ", err);
+	else
+		e = logread_copy(r, from, to, STDOUT_FILENO, err);
+	return explain_write(e, err);
 }
 
 /* What a start that failed leaves to read: which hook it was, and its last lines. */
@@ -202,28 +382,79 @@ static void say_failure(const struct task_view *v)
 		log_notice("| %s", v->record.output.v[i]);
 }
 
-static int print_logs(
-	const struct logs_data *d, const struct task_view *v, int dirfd, struct th_err *err)
+/* ---- as it comes ---- */
+
+static void on_change(void *arg, uint32_t events)
 {
-	struct selection s = {0};
-	bool both = !d->want_stdout && !d->want_stderr && !d->want_hooks;
-	/* Alone it is data and goes where data goes; beside the other it stays apart. */
-	int stderr_to = d->want_stdout || both ? STDERR_FILENO : STDOUT_FILENO;
+	char buf[4096];
+	const int *fd = arg;
+
+	(void)events;
+	while (read(*fd, buf, sizeof(buf)) > 0)
+		;
+}
+
+/* A change of the logs, or a look at whether there will be one. */
+#define LOOK_USEC USEC_PER_SEC
+
+static int follow(struct shown *s, const struct layout *l, const struct task_view *v,
+	const struct selection *sel, struct logplace *hooks_at, struct th_err *err)
+{
+	_cleanup_free_ char *dir = layout_log_dir(l, v->group, v->id);
+	_cleanup_close_ int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	struct loop_fd watch = {.fd = -1};
+	struct loop *loop = loop_new();
+	bool ended = false;
+	int r = 0;
+
+	/* Without, it is looked at each second. */
+	if (fd >= 0 && inotify_add_watch(fd, dir, IN_MODIFY | IN_CREATE | IN_MOVED_TO) >= 0 && loop)
+		(void)loop_add_fd(loop, &watch, fd, EPOLLIN, on_change, &fd);
+	while (r >= 0 && loop && !ended) {
+		pid_t pid;
+
+		/* In this order: what is written before its end is read after it. */
+		ended = supervisor_find(l, v->group, v->id, &pid) != 1 &&
+			recover_look(l, v->group, v->id, NULL) != 1;
+		s->goes_on = !ended;
+		r = s->both || s->d->want_stdout || s->d->want_stderr ? print_streams(s, sel, err)
+								      : 0;
+		if (r >= 0 && s->d->want_hooks)
+			r = print_hooks(s, sel, hooks_at, true, err);
+		if (r >= 0 && !ended && loop_run(loop, clock_monotonic_usec() + LOOK_USEC) < 0)
+			break;
+	}
+	if (loop) {
+		loop_remove_fd(loop, &watch);
+		loop_free(loop);
+	}
+	return r;
+}
+
+static int print_logs(const struct logs_data *d, const struct layout *l, const struct task_view *v,
+	int dirfd, struct th_err *err)
+{
+	struct shown s = {.d = d, .dirfd = dirfd};
+	struct selection sel = {0};
+	struct logplace hooks_at = {.none = true};
+	bool latest;
 	int r;
 
-	r = logruns_read(dirfd, &s.runs, err);
+	s.goes_on = d->follow;
+	s.both = !d->want_stdout && !d->want_stderr && !d->want_hooks;
+	r = logruns_read(dirfd, &sel.runs, err);
 	if (r == 0)
-		r = select_run(d, v, &s, err);
+		r = select_run(d, v, &sel, err);
+	latest = sel.all || sel.index == (ssize_t)sel.runs.n - 1;
 	if (r == 0 && d->want_hooks)
-		r = print_stream(
-			d, &s, dirfd, d->json ? "hooks.jsonl" : "hooks.log", STDOUT_FILENO, err);
-	if (r == 0 && (d->want_stdout || both))
-		r = print_stream(d, &s, dirfd, "stdout.log", STDOUT_FILENO, err);
-	if (r == 0 && (d->want_stderr || both))
-		r = print_stream(d, &s, dirfd, "stderr.log", stderr_to, err);
-	if (r == 0 && (s.all || s.index == (ssize_t)s.runs.n - 1))
+		r = print_hooks(&s, &sel, &hooks_at, false, err);
+	if (r == 0 && (s.both || d->want_stdout || d->want_stderr))
+		r = print_streams(&s, &sel, err);
+	if (r == 0 && d->follow && latest)
+		r = follow(&s, l, v, &sel, &hooks_at, err);
+	if (r == 0 && latest)
 		say_failure(v);
-	logruns_done(&s.runs);
+	logruns_done(&sel.runs);
 	return r;
 }
 
@@ -238,6 +469,8 @@ static int run(struct cmd_context *ctx, void *data, int argc, char **argv)
 	int r;
 
 	(void)argc;
+	if (d->json && (d->mark || d->since))
+		return cmd_usage(&cmd_logs, "--json has no marks, and its own times");
 	if (cmd_load(ctx, &err) < 0 || cmd_find_task(ctx, argv[0], &group, &id, &err) < 0 ||
 		task_view_read(&ctx->layout, group, id, &v, &err) < 0)
 		return cmd_fail(&err);
@@ -250,7 +483,7 @@ static int run(struct cmd_context *ctx, void *data, int argc, char **argv)
 	log_set_task(name);
 	if (open_log_dir(&ctx->layout, &v, &dirfd, &err) < 0)
 		return cmd_fail(&err);
-	r = print_logs(d, &v, dirfd, &err);
+	r = print_logs(d, &ctx->layout, &v, dirfd, &err);
 	if (err_is_set(&err))
 		return cmd_fail(&err);
 	return r < 0 ? EXIT_INTERNAL : EXIT_OK;
@@ -258,7 +491,8 @@ static int run(struct cmd_context *ctx, void *data, int argc, char **argv)
 
 const struct cmd cmd_logs = {
 	.name = "logs",
-	.synopsis = "[--stdout] [--stderr] [--hooks] [--json] [-n LINES] [--run=RUN] TASK",
+	.synopsis = "[-f] [-n LINES] [--since=TIME] [--mark] [--stdout] [--stderr] [--hooks] "
+		    "[OPTION...] TASK",
 	.summary = "print what a task and its hooks wrote",
 	.groups = groups,
 	.min_args = 1,

@@ -190,6 +190,7 @@ void context_done(struct context *c)
 {
 	for (size_t i = 0; i < 2; i++)
 		c->pumps[i] = logpump_free(c->pumps[i]);
+	logindex_free(c->log_index);
 	c->control = control_close(c->control, -1, -1);
 	if (c->loop) {
 		loop_remove_fd(c->loop, &c->caller_watch);

@@ -82,12 +82,13 @@ struct context {
 	struct loop_fd exit_watch;
 	struct loop_timer max_run_timer;
 	struct logpump *pumps[2];
-	usec_t launched_at;	   /* monotonic */
-	struct usage usage_before; /* of the processes before this one */
-	usec_t retry_at;	   /* monotonic; 0: no restart is waited for */
-	usec_t max_run_at;	   /* monotonic, of the first launch on; 0: not yet, or none */
-	bool is_restart;	   /* there was a process before this one */
-	bool killed;		   /* SIGKILL came from us */
+	struct logindex *log_index; /* of both */
+	usec_t launched_at;	    /* monotonic */
+	struct usage usage_before;  /* of the processes before this one */
+	usec_t retry_at;	    /* monotonic; 0: no restart is waited for */
+	usec_t max_run_at;	    /* monotonic, of the first launch on; 0: not yet, or none */
+	bool is_restart;	    /* there was a process before this one */
+	bool killed;		    /* SIGKILL came from us */
 	unsigned warned; /* failures that stopped nothing, those too that the record has no
 			    room for */
 	bool stuck;

@@ -58,6 +58,10 @@ th_run_SOURCES = \
 	src/run/live.h \
 	src/run/logfile.c \
 	src/run/logfile.h \
+	src/run/logindex.c \
+	src/run/logindex.h \
+	src/run/logmerge.c \
+	src/run/logmerge.h \
 	src/run/logpump.c \
 	src/run/logpump.h \
 	src/run/logread.c \

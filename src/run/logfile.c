@@ -31,6 +31,8 @@ struct logfile {
 	int fd;
 	char *name;
 	struct rotate_state at;
+	struct logplace place; /* once it was asked for, of this file */
+	bool has_place;
 	unsigned max_files;
 	uid_t uid;
 	gid_t gid;
@@ -305,6 +307,7 @@ static int begin_next_file(struct logfile *f)
 			strerror(errno));
 	fd_close(f->fd);
 	f->fd = TAKE_FD(fd);
+	f->has_place = false;
 	f->at.size = 0;
 	note_next_file(f);
 	return 0;
@@ -457,6 +460,17 @@ size_t logfile_write(struct logfile *f, const char *p, size_t n, bool flush)
 
 	say_warning(f);
 	return taken;
+}
+
+void logfile_place(struct logfile *f, struct logplace *ret)
+{
+	if (!f->has_place) {
+		f->place = (struct logplace){.none = true};
+		(void)logplace_of_fd(f->fd, &f->place);
+		f->has_place = true;
+	}
+	*ret = f->place;
+	ret->offset = f->at.size;
 }
 
 uint64_t logfile_dropped(const struct logfile *f)

@@ -60,6 +60,9 @@ void logfile_set_state(struct logfile *f, struct pumpstate *s, size_t *ret_at, s
  */
 size_t logfile_write(struct logfile *f, const char *p, size_t n, bool flush);
 
+/* Where the next byte goes. */
+void logfile_place(struct logfile *f, struct logplace *ret);
+
 /* Bytes dropped since the open, and the errno of the last drop (0: none). */
 uint64_t logfile_dropped(const struct logfile *f);
 int logfile_dropped_errno(const struct logfile *f);

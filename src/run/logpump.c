@@ -45,6 +45,8 @@ struct copy {
 struct logpump {
 	struct loop *loop;
 	struct logfile *file;
+	struct logindex *index;
+	enum log_stream stream;
 	struct copy copy;
 	int source_fd; /* -1: it has ended, or is not read any more */
 	struct loop_fd source;
@@ -266,6 +268,19 @@ static void source_end(struct logpump *p)
 	file_write(p, true);
 }
 
+static void note_gather(struct logpump *p)
+{
+	usec_t now = p->index && p->file ? clock_monotonic_usec() : 0;
+	struct logplace place;
+
+	if (!now || !logindex_is_due(p->index, p->stream, now))
+		return;
+	logfile_place(p->file, &place);
+	/* Behind what is held back. */
+	place.offset += p->end - p->file_at;
+	logindex_note(p->index, p->stream, &place, now);
+}
+
 static ssize_t read_noted(struct logpump *p)
 {
 	ssize_t n = pumpstate_read(p->state, p->source_fd, p->file_at, p->end);
@@ -298,6 +313,8 @@ static ssize_t read_once(struct logpump *p)
 	n = p->state ? read_noted(p) : read_plain(p);
 	if (n < 0)
 		return n;
+	if (n > 0)
+		note_gather(p);
 	p->end += (size_t)n;
 	copy_write(p);
 	file_write(p, false);
@@ -476,6 +493,8 @@ int logpump_new(const struct logpump_spec *spec, struct logpump **ret, struct th
 	p->source_fd = TAKE_FD(fd);
 	p->asked = true;
 	p->file = TAKE_PTR(file);
+	p->index = spec->index;
+	p->stream = spec->stream;
 	p->copy = (struct copy){.fd = spec->copy_fd, .own_fd = -1, .name = spec->copy_name};
 	p->half_full = PIPE_DEFAULT_SIZE / 2;
 	p->dropped = spec->dropped;

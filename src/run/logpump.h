@@ -28,6 +28,7 @@
 #include "base/error.h"
 #include "os/loop.h"
 #include "run/logfile.h"
+#include "run/logindex.h"
 #include "run/pumpstate.h"
 
 #include <stdbool.h>
@@ -48,6 +49,8 @@ struct logpump_spec {
 	int copy_fd;		 /* 1 or 2, or -1; not taken. Skipped where it is the null device */
 	const char *copy_name;	 /* "standard output", for the one message when it is gone */
 	struct pumpstate *state; /* taken; NULL: a kill loses what was read and not written */
+	struct logindex *index;	 /* of both streams, not taken; NULL: none */
+	enum log_stream stream;	 /* which of them */
 	/* After a first drop of the file, and each 10 s in which more is dropped; may be NULL. */
 	void (*dropped)(void *arg, uint64_t total, int errnum);
 	void *arg;

@@ -5,16 +5,19 @@
 #include "base/alloc.h"
 #include "base/fd.h"
 #include "base/macro.h"
+#include "base/str.h"
 #include "model/rotate.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#define BLOCK ((size_t)64 * 1024)
+#define BLOCK	   ((size_t)64 * 1024)
+#define LINE_BLOCK ((size_t)1024) /* where a line's end is looked for */
 
 struct part {
 	int fd;
@@ -84,7 +87,8 @@ static void add_part(struct logread *r, int fd, const struct logplace *place)
 	r->v[r->n++] = (struct part){.fd = fd, .place = *place};
 }
 
-/* Adds the file unless it is one already there: a rotation in between has moved it one up. */
+/* Adds the file unless it is one already there: a rotation in between has moved it one up. 1: there
+ * is none of that name. */
 static int open_part(struct logread *r, int dirfd, int index)
 {
 	_cleanup_free_ char *name = rotate_name(r->name, (unsigned)index);
@@ -95,7 +99,7 @@ static int open_part(struct logread *r, int dirfd, int index)
 
 	fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (fd < 0)
-		return errno == ENOENT || errno == ELOOP || errno == ENXIO ? 0 : -errno;
+		return errno == ENOENT ? 1 : errno == ELOOP || errno == ENXIO ? 0 : -errno;
 	if (fstat(fd, &st) < 0)
 		return -errno;
 	if (!S_ISREG(st.st_mode))
@@ -121,8 +125,11 @@ int logread_open(int dirfd, const char *name, struct logread **ret, struct th_er
 	e = list_indexes(dirfd, name, &indexes, &n);
 	/* Newest first: what a rotation moves away meanwhile is met again under its next name,
 	 * while the other way round it would be missed. */
-	for (size_t i = 0; e == 0 && i < n; i++)
+	for (size_t i = 0; e >= 0 && i < n; i++)
 		e = open_part(r, dirfd, indexes[i]);
+	/* Under a name that was not there yet, if it was the oldest. */
+	for (int i = n ? indexes[n - 1] : INT_MAX; e == 0 && i < INT_MAX; i++)
+		e = open_part(r, dirfd, i + 1);
 	if (e < 0)
 		return err_set(err, e == -EACCES ? EXIT_NOPERM : EXIT_INTERNAL, -e,
 			"cannot read log '%s': %s", name, strerror(-e));
@@ -159,6 +166,16 @@ uint64_t logread_size(const struct logread *r)
 
 /* ---- runs ----------------------------------------------------------------------------------- */
 
+bool logread_find(const struct logread *r, const struct logplace *place, uint64_t *ret)
+{
+	for (size_t i = 0; i < r->n; i++)
+		if (logplace_same_file(&r->v[i].place, place)) {
+			*ret = r->v[i].begin + MIN(place->offset, r->v[i].place.offset);
+			return true;
+		}
+	return false;
+}
+
 /* Where run `index` begins; 0 and false where that file is gone. */
 static bool find_begin(
 	const struct logread *r, const struct logruns *runs, ssize_t index, uint64_t *ret)
@@ -173,12 +190,7 @@ static bool find_begin(
 			place = &runs->v[index].place[i];
 	if (!place || place->none)
 		return true;
-	for (size_t i = 0; i < r->n; i++)
-		if (logplace_same_file(&r->v[i].place, place)) {
-			*ret = r->v[i].begin + MIN(place->offset, r->v[i].place.offset);
-			return true;
-		}
-	return false;
+	return logread_find(r, place, ret);
 }
 
 bool logread_find_run(const struct logread *r, const struct logruns *runs, ssize_t index,
@@ -220,14 +232,15 @@ static const struct part *part_at(const struct logread *r, uint64_t at)
 	return NULL;
 }
 
-uint64_t logread_tail(struct logread *r, uint64_t from, uint64_t to, uint64_t lines)
+uint64_t logread_tail_count(struct logread *r, uint64_t from, uint64_t to, uint64_t *lines)
 {
-	_cleanup_free_ char *buf = xmalloc(BLOCK);
+	_cleanup_free_ char *buf = NULL;
 	uint64_t at = to;
 	bool last = true; /* the newline at the very end ends a line rather than beginning one */
 
-	if (lines == 0)
+	if (*lines == 0 || from >= to)
 		return to;
+	buf = xmalloc(BLOCK);
 	while (at > from) {
 		const struct part *p = part_at(r, at - 1);
 		uint64_t begin = MAX(from, p ? p->begin : 0);
@@ -235,16 +248,62 @@ uint64_t logread_tail(struct logread *r, uint64_t from, uint64_t to, uint64_t li
 		ssize_t got = read_at(r, at - n, buf, n);
 
 		for (size_t i = got > 0 ? (size_t)got : 0; i-- > 0;) {
-			if (buf[i] == '\n' && !last && --lines == 0)
+			if (buf[i] == '\n' && !last && --*lines == 0)
 				return at - n + i + 1;
 			last = false;
 		}
 		at -= n;
 	}
+	--*lines;
 	return from;
 }
 
-int logread_copy(struct logread *r, uint64_t from, uint64_t to, int fd, struct th_err *err)
+uint64_t logread_tail(struct logread *r, uint64_t from, uint64_t to, uint64_t lines)
+{
+	return logread_tail_count(r, from, to, &lines);
+}
+
+uint64_t logread_line_begin(const struct logread *r, uint64_t at, uint64_t to)
+{
+	_cleanup_free_ char *buf = NULL;
+	uint64_t limit = MIN(to, at + ROTATE_LINE_MAX), look = at - 1;
+
+	if (at == 0 || at >= to)
+		return MIN(at, to);
+	buf = xmalloc(LINE_BLOCK);
+	while (look < limit) {
+		ssize_t n = read_at(r, look, buf, (size_t)MIN(limit - look, (uint64_t)LINE_BLOCK));
+		const char *newline;
+
+		if (n <= 0)
+			return at;
+		newline = memchr(buf, '\n', (size_t)n);
+		if (newline)
+			return look + (uint64_t)(newline - buf) + 1;
+		look += (uint64_t)n;
+	}
+	return limit == to ? to : at;
+}
+
+ssize_t logread_read(const struct logread *r, uint64_t at, char *buf, size_t n)
+{
+	return at < r->size ? read_at(r, at, buf, n) : 0;
+}
+
+void logread_place(const struct logread *r, uint64_t at, struct logplace *ret)
+{
+	const struct part *p = at > 0 ? part_at(r, at - 1) : part_at(r, 0);
+
+	*ret = p ? p->place : (struct logplace){.none = true};
+	if (p)
+		ret->offset = at - p->begin;
+}
+
+typedef int (*piece_fn)(void *arg, const char *p, size_t n);
+
+/* Hands [from, to) to fn, piece by piece. */
+static int for_each_piece(
+	struct logread *r, uint64_t from, uint64_t to, piece_fn fn, void *arg, struct th_err *err)
 {
 	_cleanup_free_ char *buf = xmalloc(BLOCK);
 
@@ -264,10 +323,53 @@ int logread_copy(struct logread *r, uint64_t from, uint64_t to, int fd, struct t
 			from = p->begin + p->place.offset;
 			continue;
 		}
-		e = fd_write_all(fd, buf, (size_t)n);
+		e = fn(arg, buf, (size_t)n);
 		if (e < 0)
 			return e;
 		from += (uint64_t)n;
 	}
 	return 0;
+}
+
+static int write_piece(void *arg, const char *p, size_t n)
+{
+	return fd_write_all(*(int *)arg, p, n);
+}
+
+int logread_copy(struct logread *r, uint64_t from, uint64_t to, int fd, struct th_err *err)
+{
+	return for_each_piece(r, from, to, write_piece, &fd, err);
+}
+
+struct marked {
+	int fd;
+	const char *mark;
+	bool mid_line;
+};
+
+static int write_marked(void *arg, const char *p, size_t n)
+{
+	_cleanup_strbuf_ struct strbuf out = STRBUF_INIT;
+	struct marked *m = arg;
+
+	for (const char *end = p + n; p < end;) {
+		const char *newline = memchr(p, '\n', (size_t)(end - p));
+		size_t k = newline ? (size_t)(newline - p) + 1 : (size_t)(end - p);
+
+		if (!m->mid_line)
+			strbuf_adds(&out, m->mark);
+		strbuf_add(&out, p, k);
+		m->mid_line = !newline;
+		p += k;
+	}
+	return fd_write_all(m->fd, strbuf_str(&out), out.len);
+}
+
+int logread_copy_marked(
+	struct logread *r, uint64_t from, uint64_t to, int fd, const char *mark, struct th_err *err)
+{
+	struct marked m = {.fd = fd, .mark = mark};
+	int e = for_each_piece(r, from, to, write_marked, &m, err);
+
+	return e == 0 && m.mid_line ? fd_write_all(fd, "\n", 1) : e;
 }

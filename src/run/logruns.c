@@ -56,8 +56,7 @@ bool logplace_same_file(const struct logplace *a, const struct logplace *b)
 
 /* ---- reading -------------------------------------------------------------------------------- */
 
-/* "INODE:SECONDS.NANOSECONDS:SIZE"; cuts the text up. */
-static bool parse_place(char *s, struct logplace *ret)
+bool logplace_parse(char *s, struct logplace *ret)
 {
 	const char *inode, *sec, *nsec;
 	uint64_t n = 0;
@@ -101,7 +100,7 @@ static bool parse_line(char *line, struct logrun *ret)
 		/* A stream of a later version is none of ours. */
 		for (size_t i = 0; i < LOGRUNS_STREAMS; i++)
 			if (strcmp(word, logruns_streams[i]) == 0 &&
-				!parse_place(value, &ret->place[i]))
+				!logplace_parse(value, &ret->place[i]))
 				return false;
 	}
 	return true;

@@ -67,6 +67,9 @@ void logruns_done(struct logruns *r);
 int logplace_of_name(int dirfd, const char *name, struct logplace *ret);
 int logplace_of_fd(int fd, struct logplace *ret);
 
+/* "INODE:SECONDS.NANOSECONDS:OFFSET", or "-"; cuts the text up. */
+bool logplace_parse(char *s, struct logplace *ret);
+
 /* The same file, whatever the offsets. */
 bool logplace_same_file(const struct logplace *a, const struct logplace *b);
 

@@ -49,6 +49,8 @@ static int add_pump(struct context *c, size_t i, int source, struct pumpstate *s
 	struct logpump_spec spec = {
 		.loop = c->loop,
 		.source_fd = source,
+		.index = c->log_index,
+		.stream = i == 0 ? LOG_STDOUT : LOG_STDERR,
 		.state = state,
 		.copy_fd = copy_fd,
 		.copy_name = streams[i].copy,
@@ -57,6 +59,8 @@ static int add_pump(struct context *c, size_t i, int source, struct pumpstate *s
 	};
 	int r = 0;
 
+	if (c->task->log_to_files && !c->log_index)
+		spec.index = c->log_index = logindex_new(c->log_fd);
 	if (c->task->log_to_files)
 		r = logfile_open(c->log_fd, streams[i].log, c->task->log_max_size,
 			c->task->log_max_files, &spec.file, err);

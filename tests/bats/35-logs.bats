@@ -51,7 +51,7 @@ teardown() { tasks_teardown; }
 
 @test "files rotate at a line's end and keep to their number" {
 	th run -i t --set logs.max-size=1K --set logs.max-files=3 -- seq 2000 >/dev/null
-	[ "$(ls "$logs")" = $'stderr.log\nstdout.log\nstdout.log.1\nstdout.log.2' ]
+	[ "$(ls "$logs")" = $'index\nstderr.log\nstdout.log\nstdout.log.1\nstdout.log.2' ]
 	for file in "$logs"/stdout.log*; do
 		[ "$(stat -c %s "$file")" -le 1024 ]
 		[[ $(tail -c 1 "$file" | od -An -c) == *'\n'* ]]

@@ -33,6 +33,7 @@ unit_tests = \
 	tests/unit/test-point \
 	tests/unit/test-rotate \
 	tests/unit/test-logfile \
+	tests/unit/test-logmerge \
 	tests/unit/test-logpump \
 	tests/unit/test-pumpstate \
 	tests/unit/test-hooklog \
