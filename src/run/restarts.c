@@ -83,6 +83,19 @@ static char *describe_exit(const struct outcome *o)
 	return xasprintf("ended with exit code %d", o->exit_code);
 }
 
+/* It was stopped between two processes: that is why it ended, how is told by the last one. */
+static void take_stop_reason(struct context *c)
+{
+	struct outcome *o = &c->record.outcome;
+
+	o->stop_reason = c->requests.stop_reason;
+	if (o->stop_reason != STOP_MAX_RUN_TIME)
+		return;
+	o->result = RESULT_TIMEOUT;
+	o->status = EXIT_TIMEOUT;
+	o->decided_by = "taskhook";
+}
+
 static void keep_exit(struct context *c)
 {
 	const struct outcome *o = &c->record.outcome;
@@ -103,8 +116,12 @@ enum task_event restarts_after_exit(struct context *c)
 	_cleanup_free_ char *what = NULL;
 	enum task_event event;
 
-	if (c->requests.stop)
+	if (c->requests.stop) {
+		/* It came after the restart had begun to stop the process. */
+		if (o->stop_reason == STOP_RESTART)
+			take_stop_reason(c);
 		return EVENT_OK;
+	}
 	if (c->requests.restart) {
 		keep_exit(c);
 		return EVENT_RESTART;
@@ -149,14 +166,7 @@ enum task_event restarts_wait(struct context *c)
 	c->retry_at = 0;
 	note_counters(c);
 	if (c->requests.stop) {
-		struct outcome *o = &c->record.outcome;
-
-		o->stop_reason = c->requests.stop_reason;
-		if (o->stop_reason == STOP_MAX_RUN_TIME) {
-			o->result = RESULT_TIMEOUT;
-			o->status = EXIT_TIMEOUT;
-			o->decided_by = "taskhook";
-		}
+		take_stop_reason(c);
 		return EVENT_STOP;
 	}
 	if (r < 0) {
@@ -210,14 +220,9 @@ void restarts_give_up(struct context *c)
 		.exit_code = e->exit_code,
 		.exit_signal = e->exit_signal,
 		.oom_killed = e->oom_killed,
-		.stop_reason = c->requests.stop_reason,
 		.status = e->has_exit_code ? e->exit_code : EXIT_INTERNAL,
 		.decided_by = "task"};
-	if (o->stop_reason == STOP_MAX_RUN_TIME) {
-		o->result = RESULT_TIMEOUT;
-		o->status = EXIT_TIMEOUT;
-		o->decided_by = "taskhook";
-	}
+	take_stop_reason(c);
 }
 
 void restarts_answer(struct context *c, int status, const char *text)

@@ -273,6 +273,20 @@ record_of() { cat "$state/records/$group/$1.json"; }
 	assert_clean
 }
 
+@test "a stop that comes while a restart stops the process: it is stopped, for the reason of the stop" {
+	hook post-stop/10-say "echo \$STOP_REASON >>'$root/order'"
+	begin -i t --set=task.stop-timeout=1m -- sh -c "trap '' TERM; touch '$root/there'; while :; do sleep 0.1; done"
+	wait_for test -e "$root/there"
+	th restart "$group/t" 2>/dev/null & one=$!
+	wait_for is_state t restart-stopping
+	run -0 timeout 20 "$TASKHOOK_PROGRAM" --root "$root" --config "$root/conf" stop -t 0 "$group/t"
+	got=0
+	wait "$one" || got=$?
+	[ "$got" -eq 75 ]
+	[ "$(cat "$root/order")" = asked ]
+	assert_clean
+}
+
 @test "a killed supervisor's task that waits for a restart is brought to its end" {
 	hook post-stop/10-say "echo down \$RESULT \$STOP_REASON >>'$root/order'"
 	begin -i t --set=restart.policy=always --set=restart.delay=5m -- true
