@@ -37,12 +37,12 @@ static enum task_state state_after(enum task_state s)
 		return STATE_RUNNING;
 	case STATE_STOPPING:
 	case STATE_RESTART_STOPPING:
+	case STATE_RESTART_DELAY:
 		return s;
 	case STATE_NEW:
 	case STATE_DEPLOYING:
 	case STATE_PREPARING:
 	case STATE_EXITED:
-	case STATE_RESTART_DELAY:
 	case STATE_PRE_RESTARTING:
 	case STATE_POST_STOPPING:
 	case STATE_UNDOING:
@@ -58,10 +58,12 @@ static enum task_state state_after(enum task_state s)
 
 static bool is_left_running(int run_fd, struct live_state *ret)
 {
-	return live_read(run_fd, ret) == 0 && strcmp(ret->boot_id, proc_boot_id()) == 0 &&
-	       ret->state >= 0 && ret->state < STATE_COUNT &&
-	       state_after((enum task_state)ret->state) != STATE_INVALID && ret->main_pid > 0 &&
-	       proc_is_alive(ret->main_pid, ret->main_start_ticks);
+	if (live_read(run_fd, ret) < 0 || strcmp(ret->boot_id, proc_boot_id()) != 0 ||
+		ret->state < 0 || ret->state >= STATE_COUNT ||
+		state_after((enum task_state)ret->state) == STATE_INVALID)
+		return false;
+	return ret->state == STATE_RESTART_DELAY ||
+	       (ret->main_pid > 0 && proc_is_alive(ret->main_pid, ret->main_start_ticks));
 }
 
 int recover_look(const struct layout *layout, const char *group, const char *id, struct task **ret)
@@ -138,12 +140,18 @@ static void take_restarts(struct context *c, const struct live_state *l)
 	c->is_restart = l->restart_count > 0;
 	c->max_run_at = l->max_run_at_usec;
 	c->usage_before = rec->usage;
+	if (l->state != STATE_RESTART_DELAY)
+		return;
+	c->launched = c->exited = true;
+	c->retry_at =
+		usec_add(clock_monotonic_usec(), usec_sub(l->retry_at_usec, clock_realtime_usec()));
 }
 
 /* The lock is ours. 1: the process has ended; -errno with err: all is as it was, but for who has
  * noted it. */
 static int take_over(struct context *c, struct live_state *l, struct th_err *err)
 {
+	bool has_process = l->state != STATE_RESTART_DELAY;
 	struct record *rec = &c->record;
 	int r = resume_open_cgroups(c, l, err);
 
@@ -151,7 +159,8 @@ static int take_over(struct context *c, struct live_state *l, struct th_err *err
 		r = cgtree_open_task(&c->cg, c->task->group, c->task->id, err);
 	if (r < 0)
 		return r;
-	r = launch_adopt(c, l, err);
+	if (has_process)
+		r = launch_adopt(c, l, err);
 	if (r != 0)
 		return r;
 	take_restarts(c, l);
@@ -170,7 +179,7 @@ static int take_over(struct context *c, struct live_state *l, struct th_err *err
 		r = taskdir_open(c, err);
 	if (r == 0)
 		r = requests_open(c, err);
-	if (r == 0)
+	if (r == 0 && has_process)
 		r = streams_adopt(c, err);
 	if (r == 0)
 		r = record_write(c->records_fd, rec, err);

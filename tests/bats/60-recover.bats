@@ -193,6 +193,28 @@ ended_or_zombie() { [ ! -e "/proc/$1" ] || [ "$(sed 's/.*) \(.\).*/\1/' "/proc/$
 	assert_clean
 }
 
+@test "one that waits for its restart gets it" {
+	mkfifo "$root/go"
+	run -0 begin -i t --set restart.policy=on-failure --set restart.delay=2s --set restart.attempts=5 --set restart.interval=1h -- \
+		sh -c 'echo "run $RESTART_COUNT"; [ "$RESTART_COUNT" -gt 0 ] || exit 3; read line <"$0"; exit 4' "$root/go"
+	wait_for is_state t restart-delay
+	lose t
+	run -0 --separate-stderr th recover
+	[ "$output" = "$group/t" ]
+	wait_for logs_hold t 'run 1'
+	wait_for is_state t running
+	lose t
+	run -0 th recover
+	[ "$(th status --json "$group/t" | jq .restarts)" = 1 ]
+	# a stop while it waits for the next
+	echo >"$root/go"
+	wait_for is_state t restart-delay
+	lose t
+	run -0 th stop "$group/t"
+	[ "$(record t stop_reason)" = asked ]
+	assert_clean
+}
+
 @test "its run time is limited from its launch on" {
 	run -0 begin -i t --set task.max-run-time=3s -- sleep "$nap"
 	lose t
