@@ -181,6 +181,8 @@ static int finish_locked(struct context *c, struct th_err *err)
 	struct live_state l = {.hook_point = POINT_NONE};
 	int r;
 
+	(void)out;
+	(void)errors; /* held to the end */
 	r = live_read(c->run_fd, &l);
 	if (r < 0 || strcmp(l.boot_id, proc_boot_id()) != 0) {
 		/* Another boot, or nothing to go by: no process is left of it, and all hooks are

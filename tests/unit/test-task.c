@@ -374,8 +374,9 @@ static void test_bad_json(void)
 		"{\"group\":\"g\",\"id\":\"x\",\"command\":[\"a\"],\"stop_timeout_usec\":-1}",
 		"{\"group\":\"g\",\"id\":\"x\",\"command\":[\"a\"],\"limits\":[]}",
 		"{\"group\":\"g\",\"id\":\"x\",\"command\":[\"a\"],\"restart\":{\"policy\":\"x\"}}",
-		"{\"group\":\"g\",\"id\":\"x\",\"command\":[\"a\"],\"restart\":{\"success_codes\":["
-		"256]}}",
+		("{\"group\":\"g\",\"id\":\"x\",\"command\":[\"a\"],\"restart\":{\"success_codes\":"
+		 "["
+		 "256]}}"),
 		"{\"group\":\"g\",\"id\":\"x\",\"command\":[\"a\"],\"rlimits\":{\"core\":[1]}}",
 		"{\"group\":\"g\",\"id\":\"x\",\"command\":[\"a\"],\"hooks\":{\"file\":[{}]}}",
 		"{\"group\":\"g\",\"id\":\"x\",\"command\":[\"a\"],\"hooks\":{\"options\":[1]}}",
