@@ -610,6 +610,17 @@ static void hide(struct th_err *err, const char *secret)
 	}
 }
 
+/* User and password of a proxy, which libcurl repeats where it does not know the scheme. */
+static void hide_login(struct th_err *err, const char *proxy)
+{
+	const char *scheme = proxy ? strstr(proxy, "://") : NULL;
+	const char *login = scheme ? scheme + 3 : proxy;
+	const char *at = login ? strrchr(login, '@') : NULL;
+	_cleanup_free_ char *text = at ? xstrndup(login, (size_t)(at - login)) : NULL;
+
+	hide(err, text);
+}
+
 static void hide_secrets(const struct fetch *f, struct th_err *err)
 {
 	const char *const secrets[] = {f->source.password, f->source.secret_key,
@@ -618,6 +629,9 @@ static void hide_secrets(const struct fetch *f, struct th_err *err)
 
 	for (size_t i = 0; i < ARRAY_SIZE(secrets); i++)
 		hide(err, secrets[i]);
+	hide_login(err, f->job->proxy_http);
+	hide_login(err, f->job->proxy_https);
+	hide_login(err, f->job->proxy_all);
 	for (size_t i = 0; i < f->job->headers.n; i++) {
 		const char *value = strstr(f->job->headers.v[i], ": ");
 

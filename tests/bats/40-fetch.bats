@@ -676,6 +676,10 @@ came() { if [ ! -r "/proc/$1/fd" ]; then grep -q '^NoNewPrivs:.1' "/proc/$1/stat
 	run -69 --separate-stderr env http_proxy=http://user:s3cret@127.0.0.1:1 "$TASKHOOK_PROGRAM" --root "$root" --config "$root/conf" fetch --retries=0 "$http/file" "$work/x"
 	no_secrets
 	run -0 env http_proxy=http://127.0.0.1:1 no_proxy=127.0.0.1 "$TASKHOOK_PROGRAM" --root "$root" --config "$root/conf" fetch "$http/file" "$work/direct"
+	# libcurl's message has it as it was written
+	run -69 --separate-stderr env http_proxy=gibberish://user:s3cret@127.0.0.1:1 "$TASKHOOK_PROGRAM" --root "$root" --config "$root/conf" fetch --retries=0 "$http/file" "$work/x"
+	no_secrets
+	[[ $stderr == *"gibberish://***@127.0.0.1:1"* ]]
 }
 
 @test "a terminal gets a bar, all else does not" {
