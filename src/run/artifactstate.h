@@ -45,8 +45,8 @@ bool artifact_state_is_intact(int dirfd, const char *name, int local_fd);
 
 /*
  * Has another artifact since this boot, of another source, put something where `work` would put a
- * file or link, or a file where it needs a directory, or the other way round? 1: yes, *ret_name, *ret_path (the caller frees both) and *ret tell whose; 0: no;
- * -errno.
+ * file or link, or a file where it needs a directory, or the other way round? 1: yes, *ret_name,
+ * *ret_path (the caller frees both) and *ret tell whose; 0: no; -errno.
  */
 int artifact_state_find_claim(int dirfd, const struct artifact *a, const struct fetchwork *work,
 	char **ret_name, char **ret_path, struct artifact_state *ret);
