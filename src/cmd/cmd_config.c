@@ -4,12 +4,14 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "base/parse.h"
 #include "base/path.h"
 #include "cmd/task_options.h"
 #include "model/hook.h"
 #include "model/jsonio.h"
 #include "model/name.h"
 #include "os/cred.h"
+#include "run/plan.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -235,10 +237,96 @@ static const struct cmd cmd_config_show = {
 
 /* ---- check ---- */
 
+/* What others give a task for its stop. */
+struct stop_limits {
+	const char *unit; /* NULL: none was named */
+	usec_t unit_stop;
+	usec_t kill_wait; /* 0: not told */
+};
+
+/* DefaultTimeoutStopSec= of systemd-system.conf(5) as it is shipped. */
+#define UNIT_STOP_DEFAULT (90 * USEC_PER_SEC)
+#define UNIT_LINES_MAX	  100000
+
+static int parse_unit_time(const char *value, usec_t *ret)
+{
+	if (strcmp(value, "infinity") == 0 || strcmp(value, "0") == 0) {
+		*ret = USEC_INFINITY; /* systemd.service(5): 0 disables it */
+		return 0;
+	}
+	return parse_duration(value, ret);
+}
+
+/* TimeoutStopSec= or TimeoutSec= of [Service]; the last one counts (systemd.syntax(7)). */
+static int read_unit(const char *path, usec_t *ret, struct th_err *err)
+{
+	_cleanup_free_ char *line = NULL;
+	bool in_service = false;
+	usec_t stop = UNIT_STOP_DEFAULT;
+	size_t room = 0;
+	ssize_t n;
+	FILE *f = fopen(path, "re");
+	int r = 0;
+
+	if (!f)
+		return err_set(err, EXIT_USAGE, errno, "cannot read the unit '%s': %m", path);
+	for (unsigned i = 1; r == 0 && i < UNIT_LINES_MAX && (n = getline(&line, &room, f)) > 0;
+		i++) {
+		char *value;
+
+		while (n > 0 && strchr(" \t\r\n", line[n - 1]))
+			line[--n] = '\0';
+		if (line[0] == '[')
+			in_service = strcmp(line, "[Service]") == 0;
+		value = in_service ? strchr(line, '=') : NULL;
+		if (!value || (!str_starts_with(line, "TimeoutStopSec") &&
+				      !str_starts_with(line, "TimeoutSec")))
+			continue;
+		value += 1 + strspn(value + 1, " \t");
+		if (!*value)
+			stop = UNIT_STOP_DEFAULT;
+		else if (parse_unit_time(value, &stop) < 0)
+			r = err_set(
+				err, EXIT_CONFIG, EINVAL, "%s:%u: '%s' is no time", path, i, value);
+	}
+	(void)fclose(f);
+	if (r == 0)
+		*ret = stop;
+	return r;
+}
+
+static int set_unit(void *data, const char *value, struct th_err *err)
+{
+	struct stop_limits *l = data;
+
+	l->unit = value;
+	return read_unit(value, &l->unit_stop, err);
+}
+
+static int set_kill_wait(void *data, const char *value, struct th_err *err)
+{
+	struct stop_limits *l = data;
+
+	if (parse_duration(value, &l->kill_wait) < 0 || l->kill_wait == 0)
+		return err_set(err, EXIT_USAGE, EINVAL,
+			"'%s' is not a time: write for example --kill-wait=30s", value);
+	return 0;
+}
+
+static const struct cmd_option check_options[] = {
+	{0, "unit", "FILE", "warn where a stop may take longer than this systemd unit allows",
+		.set = set_unit},
+	{0, "kill-wait", "TIME", "the same for KillWait of slurm.conf", .set = set_kill_wait},
+	{0},
+};
+
+static const struct cmd_option *const check_groups[] = {check_options, NULL};
+
 struct check {
 	struct cmd_context *ctx;
 	unsigned files, errors;
 	bool main_is_good;
+	const struct stop_limits *limits;
 };
 
 static void report(void *arg, const struct th_err *err)
@@ -307,6 +395,39 @@ static void check_user(struct check *k, const struct conf *c)
 }
 
 /* What only shows once the layers lie on each other: a hook without a path, a name that is none. */
+static void warn_of_limit(const struct task *t, const char *path, usec_t stop, usec_t limit,
+	const char *who, const char *what)
+{
+	char needed[CLOCK_SPAN_MAX], given[CLOCK_SPAN_MAX];
+
+	if (limit == USEC_INFINITY || stop <= limit)
+		return;
+	log_warning("%s: a stop of '%s' takes up to %s, and %s%s%s kills it after %s (raise %s, or "
+		    "lower stop-timeout or the timeouts of its hooks)",
+		path, t->name, clock_format_span(stop, needed, sizeof(needed)), *who ? "'" : "",
+		*who ? who : "Slurm", *who ? "'" : "",
+		clock_format_span(limit, given, sizeof(given)), what);
+}
+
+/* Whoever kills taskhook before it is through leaves post-stop hooks to the janitor. */
+static void check_stop_time(struct check *k, struct task *t, const char *path)
+{
+	_cleanup_err_ struct th_err why = TH_ERR_INIT;
+	const struct stop_limits *limits = k->limits;
+	struct plan_budget budget;
+
+	if (!limits->unit && limits->kill_wait == 0)
+		return;
+	/* An unsafe hook is for 'hooks check' to tell. */
+	if (plan_budget(&k->ctx->layout, t, &budget, &why) < 0)
+		return;
+	if (limits->unit)
+		warn_of_limit(
+			t, path, budget.stop, limits->unit_stop, limits->unit, "TimeoutStopSec");
+	if (limits->kill_wait)
+		warn_of_limit(t, path, budget.stop, limits->kill_wait, "", "KillWait");
+}
+
 static void check_resolved(struct check *k, const char *path)
 {
 	struct task_options o = {.file = path};
@@ -328,6 +449,8 @@ static void check_resolved(struct check *k, const char *path)
 		check_user(k, o.conf);
 		r = task_resolve(o.conf, &args, &k->ctx->layout, &task, &err);
 	}
+	if (r == 0)
+		check_stop_time(k, task, path);
 	report_rest(k, r, &err);
 	task_free(task);
 	task_options_done(&o);
@@ -524,10 +647,9 @@ static int check_main(struct check *k, bool given, struct th_err *err)
 
 static int run_check(struct cmd_context *ctx, void *data, int argc, char **argv)
 {
-	struct check k = {.ctx = ctx};
+	struct check k = {.ctx = ctx, .limits = data};
 	struct th_err err = TH_ERR_INIT;
 
-	(void)data;
 	if (check_main(&k, argc > 0, &err) < 0)
 		return cmd_fail(&err);
 	if (argc == 0)
@@ -548,10 +670,12 @@ static int run_check(struct cmd_context *ctx, void *data, int argc, char **argv)
 
 static const struct cmd cmd_config_check = {
 	.name = "config check",
-	.synopsis = "[FILE...]",
+	.synopsis = "[--unit=FILE] [--kill-wait=TIME] [FILE...]",
 	.summary =
 		"report every error in the configuration, the task files and the hooks' settings",
+	.groups = check_groups,
 	.max_args = -1,
+	.data_size = sizeof(struct stop_limits),
 	.run = run_check,
 };
 

@@ -1,0 +1,51 @@
+#!/usr/bin/env bats
+# config check --unit and --kill-wait: who kills a task before its stop is through.
+# shellcheck disable=SC2154 # set by lib/tasks
+
+bats_require_minimum_version 1.8.0
+load lib/tasks
+
+setup()
+{
+	tasks_setup
+	printf '[task]\ncommand = sleep 1\nstop-timeout = 35s\n' >"$root/web.ini"
+}
+
+# unit LINE...: in [Service]
+unit()
+{
+	printf '[Unit]\nTimeoutStopSec=1\n[Service]\nExecStart=/bin/true\n' >"$root/web.service"
+	printf '%s\n' "$@" >>"$root/web.service"
+}
+
+check() { run --separate-stderr th config check "$@" "$root/web.ini"; }
+
+@test "a unit that gives a stop too little time" {
+	unit 'TimeoutStopSec = 30s'
+	check --unit="$root/web.service"
+	[ "$status" -eq 0 ]
+	[[ $stderr == *"$root/web.ini: a stop of 'default/web' takes up to 45s, and '$root/web.service' kills it after 30s (raise TimeoutStopSec,"* ]]
+	for line in TimeoutStopSec=45 'TimeoutSec=1min' TimeoutStopSec=infinity TimeoutStopSec= ''; do
+		unit TimeoutStopSec=3s "$line"
+		[ -n "$line" ] || unit
+		check --unit="$root/web.service"
+		[ "$status" -eq 0 ]
+		[ -z "$stderr" ]
+	done
+	unit TimeoutStopSec=soon
+	check --unit="$root/web.service"
+	[ "$status" -eq 78 ]
+	[[ $stderr == *"web.service:5: 'soon' is no time"* ]]
+	check --unit="$root/none.service"
+	[ "$status" -eq 64 ]
+}
+
+@test "Slurm's KillWait" {
+	check --kill-wait=30s
+	[ "$status" -eq 0 ]
+	[[ $stderr == *"takes up to 45s, and Slurm kills it after 30s (raise KillWait,"* ]]
+	check --kill-wait=45s
+	[ -z "$stderr" ]
+	check --kill-wait=never
+	[ "$status" -eq 64 ]
+}
