@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # The completions of bash and of zsh against the tables of the program.
-# shellcheck disable=SC2154,SC2034 # set by lib/tasks; COMP_* are read by the completion
+# shellcheck disable=SC2016,SC2034,SC2154 # for awk; set by lib/tasks; COMP_* are read by the completion
 
 bats_require_minimum_version 1.8.0
 load lib/tasks
@@ -101,7 +101,6 @@ tables() { "$TASKHOOK_PROGRAM" __tables | awk -F'\t' "$1" | LC_ALL=C sort; }
 zsh_completes()
 {
 	command -v zsh >/dev/null || skip "zsh is not installed"
-	# shellcheck disable=SC2016 # for zsh
 	output=$(zsh -fc '
 		compadd() { while [[ $1 == -* && $1 != -a ]]; do [[ $1 != -S ]] || shift; shift; done; shift; for n; do print -l -- "${(@P)n}"; done }
 		_describe() { while [[ $1 == -* ]]; do shift; done; print -l -- "${(@)${(@P)2}%%:*}"; }
