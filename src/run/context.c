@@ -86,6 +86,18 @@ void context_complete_record(struct context *c)
 		c->record.task = task_to_json(c->task);
 }
 
+int context_write_record(struct context *c, struct th_err *err)
+{
+	if (!c->has_record)
+		return 0;
+	if (c->hooks.message)
+		str_replace(&c->record.message, c->hooks.message);
+	context_complete_record(c);
+	json_decref(c->record.hook_state);
+	c->record.hook_state = json_incref(c->hooks.state);
+	return record_write(c->records_fd, &c->record, err);
+}
+
 static json_t *record_for_hook(void *arg)
 {
 	struct context *c = arg;

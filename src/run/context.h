@@ -111,6 +111,9 @@ int context_begin_live(struct context *c, const struct live_state *owed, struct 
 /* Puts the task into the record where it has been dropped to save memory. */
 void context_complete_record(struct context *c);
 
+/* Writes the record, with what hooks have handed on by now. 0 or -errno with err. */
+int context_write_record(struct context *c, struct th_err *err);
+
 /* Says a failure that stops nothing and keeps it for the record. */
 void context_warn(struct context *c, const char *fmt, ...) PRINTF_ATTR(2, 3);
 

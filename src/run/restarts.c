@@ -6,7 +6,6 @@
 #include "base/log.h"
 #include "os/proctree.h"
 #include "run/control.h"
-#include "run/states.h"
 
 #include <inttypes.h>
 #include <sys/random.h>
@@ -41,7 +40,7 @@ static void write_down(struct context *c)
 {
 	_cleanup_err_ struct th_err why = TH_ERR_INIT;
 
-	if (states_write_record(c, &why) < 0)
+	if (context_write_record(c, &why) < 0)
 		context_warn(c, "%s, continuing", err_text(&why));
 }
 
@@ -137,8 +136,12 @@ enum task_event restarts_after_exit(struct context *c)
 			.now = clock_monotonic_usec(),
 			.random = random_number()},
 		what);
-	if (event == EVENT_RETRY)
+	if (event == EVENT_RETRY) {
 		keep_exit(c);
+		/* Before the live state says so: whoever sees the delay finds its reason. */
+		c->record.state = STATE_RESTART_DELAY;
+		write_down(c);
+	}
 	return event;
 }
 
@@ -159,7 +162,6 @@ enum task_event restarts_wait(struct context *c)
 {
 	int r = 0;
 
-	write_down(c);
 	while (!c->requests.stop && !c->requests.restart && r >= 0 &&
 		clock_monotonic_usec() < c->retry_at)
 		r = loop_run(c->loop, c->retry_at);

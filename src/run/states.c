@@ -34,18 +34,6 @@ static void set_state(struct context *c, enum task_state s)
 	live_end(c->live);
 }
 
-int states_write_record(struct context *c, struct th_err *err)
-{
-	if (!c->has_record)
-		return 0;
-	if (c->hooks.message)
-		str_replace(&c->record.message, c->hooks.message);
-	context_complete_record(c);
-	json_decref(c->record.hook_state);
-	c->record.hook_state = json_incref(c->hooks.state);
-	return record_write(c->records_fd, &c->record, err);
-}
-
 /* Keeps the first reason why a start failed, for the message, the record and the post-stop hooks.
  */
 static enum task_event start_failed(struct context *c, enum task_result result,
@@ -181,7 +169,7 @@ static void record_handed_on(struct context *c)
 {
 	_cleanup_err_ struct th_err why = TH_ERR_INIT;
 
-	if (c->hooks.state && states_write_record(c, &why) < 0)
+	if (c->hooks.state && context_write_record(c, &why) < 0)
 		context_warn(c, "%s, continuing", err_text(&why));
 }
 
@@ -387,7 +375,7 @@ void states_take_down(struct context *c, bool failed)
 	c->record.state = failed ? STATE_FAILED : STATE_DONE;
 	if (!keep_logs) {
 		(void)record_remove(c->records_fd, c->task->id);
-	} else if (states_write_record(c, &why) < 0) {
+	} else if (context_write_record(c, &why) < 0) {
 		context_warn(c, "%s", err_text(&why));
 	}
 	/* Only now: until the record tells the end, the live state tells what is owed. */
@@ -472,6 +460,6 @@ void states_go_through(struct context *c, enum task_state state)
 	if (state == STATE_STUCK) {
 		set_state(c, state);
 		c->record.outcome.status = EXIT_INTERNAL;
-		(void)states_write_record(c, NULL);
+		(void)context_write_record(c, NULL);
 	}
 }

@@ -17,7 +17,4 @@ void states_limit_run_time(struct context *c);
 /* The end of a task: its directories go but for what is kept, its result is recorded. */
 void states_take_down(struct context *c, bool failed);
 
-/* Writes the record, with what hooks have handed on by now. 0 or -errno with err. */
-int states_write_record(struct context *c, struct th_err *err);
-
 #endif

@@ -287,14 +287,14 @@ record_of() { cat "$state/records/$group/$1.json"; }
 	assert_clean
 }
 
-@test "a killed supervisor's task that waits for a restart is brought to its end" {
+@test "a killed supervisor's task that waits for a restart is taken over, and can be stopped" {
 	hook post-stop/10-say "echo down \$RESULT \$STOP_REASON >>'$root/order'"
 	begin -i t --set=restart.policy=always --set=restart.delay=5m -- true
 	wait_for is_state t restarting
 	kill -KILL "$(supervisor_of t)"
 	wait_for th -q cleanup
 	run -0 th stop "$group/t"
-	[ "$(cat "$root/order")" = 'down success lost' ]
+	[ "$(cat "$root/order")" = 'down success asked' ]
 	assert_clean
 }
 
