@@ -316,14 +316,15 @@ int proc_descendants(pid_t root, pid_t *pids, size_t max)
 
 /* ---- how it ended ---- */
 
-/* 0; -EAGAIN: not reaped yet; -ENODATA: this kernel does not tell. */
+/* 0; -EAGAIN: not reaped yet; -ESRCH: it is now, or was before the pidfd; -ENODATA: this kernel
+ * does not tell. */
 static int ask_kernel(int pidfd, int *ret_wait_status)
 {
 	struct exit_info info = {.mask = EXIT_INFO_EXIT};
 
 	_Static_assert(sizeof(info) == 64, "PIDFD_INFO_SIZE_VER0");
 	if (ioctl(pidfd, GET_EXIT_INFO, &info) < 0)
-		return -ENODATA;
+		return errno == ESRCH ? -ESRCH : -ENODATA;
 	if (!(info.mask & EXIT_INFO_EXIT))
 		return -EAGAIN;
 	*ret_wait_status = info.exit_code;
@@ -353,12 +354,18 @@ static int ask_zombie(pid_t pid, uint64_t start_ticks, int *ret_wait_status)
 int proc_pidfd_exit_status(
 	int pidfd, pid_t pid, uint64_t start_ticks, usec_t deadline, int *ret_wait_status)
 {
-	for (;;) {
+	for (bool again = false;;) {
 		struct pollfd p = {.fd = pidfd};
 		int r = ask_kernel(pidfd, ret_wait_status);
 
 		if (r == 0)
 			return 0;
+		/* It was reaped while the kernel looked, first for its exit and then for itself
+		 * (fs/pidfs.c, pidfd_info()): what the first look missed is there now. */
+		if (r == -ESRCH && !again) {
+			again = true;
+			continue;
+		}
 		if (r != -EAGAIN || clock_monotonic_usec() >= deadline)
 			return ask_zombie(pid, start_ticks, ret_wait_status);
 		(void)poll(&p, 1, REAP_POLL_MSEC);

@@ -110,7 +110,7 @@ logs() { echo "$state/tasks/$group/$1/logs"; }
 	run -0 th recover
 	wait "$one"
 	wait "$two"
-	[ -z "$(grep -v "^$group/[abcd]$" "$root/one" "$root/two")" ]
+	run ! grep -hv "^$group/[abcd]$" "$root/one" "$root/two"
 	for id in a b c d; do is_state $id running; done
 	run -0 th stop -g "$group"
 	wait_for marked_gone "$nap"
