@@ -19,6 +19,9 @@
 #define PATIENCE (60 * USEC_PER_SEC)
 
 /* One stream: a directory with its logs, its FIFO and its state, and who writes to it. */
+/* So often a pump is killed at least while there is something to pump. */
+#define KILLS_LEAST 20
+
 struct rig {
 	int dirfd, fifo;
 	uint64_t max_size;
@@ -28,6 +31,7 @@ struct rig {
 	int pipe_size; /* 0: as it is */
 	pid_t writer;
 	unsigned kills;
+	int tokens[2];
 };
 
 static void rig_begin(struct rig *r, const char *name)
@@ -118,10 +122,16 @@ static unsigned next_random(unsigned *seed)
 NORETURN static void write_all(const struct rig *r)
 {
 	unsigned seed = 7;
+	size_t parts = 0;
 
 	for (size_t at = 0; at < r->n;) {
 		size_t n = MIN(r->n - at, (size_t)next_random(&seed) % r->piece_max + 1);
+		char token;
 
+		/* A part of it for each kill, however slow the machine is. */
+		for (; parts * (r->n / KILLS_LEAST) <= at && parts < KILLS_LEAST; parts++)
+			if (read(r->tokens[0], &token, 1) != 1)
+				_exit(1);
 		if (fd_write_all(r->fifo, r->bytes + at, n) < 0)
 			_exit(1);
 		at += n;
@@ -163,18 +173,21 @@ static void kill_pumps(struct rig *r, unsigned most_usec)
 		if (waitpid(pump, &status, 0) != pump || !WIFSIGNALED(status))
 			bail("a pump ended with status %x", status);
 		r->kills++;
+		(void)!write(r->tokens[1], "", 1);
 	}
 	if (waitpid(r->writer, &status, 0) != r->writer || status != 0)
 		bail("the writer ended with status %x", status);
 }
 
-static void check_kills(struct rig *r, const char *what, unsigned least)
+static void check_kills(struct rig *r, const char *what)
 {
 	_cleanup_free_ char *text = NULL;
 	size_t files, got;
 	bool fits;
 
 	rig_begin(r, what);
+	if (pipe2(r->tokens, O_CLOEXEC) < 0)
+		bail("pipe2: %s", strerror(errno));
 	r->writer = fork_child();
 	if (r->writer == 0)
 		write_all(r);
@@ -187,7 +200,9 @@ static void check_kills(struct rig *r, const char *what, unsigned least)
 	ok(got == r->n && memcmp(text, r->bytes, r->n) == 0, "%s: each once and in its place",
 		what);
 	ok(fits, "%s: no file is larger than it may be", what);
-	ok(r->kills >= least, "%s: killed often enough for that to mean something", what);
+	fd_close(r->tokens[0]);
+	fd_close(r->tokens[1]);
+	ok(r->kills >= KILLS_LEAST, "%s: killed often enough for that to mean something", what);
 	rig_end(r);
 }
 
@@ -207,18 +222,18 @@ static void test_kills(void)
 			    .n = size,
 			    .piece_max = 70000,
 			    .max_size = (uint64_t)8 << 20},
-		"large writes", 20);
+		"large writes");
 	check_kills(&(struct rig){.bytes = bytes,
 			    .n = (size_t)2 << 20,
 			    .piece_max = 2000,
 			    .max_size = (uint64_t)16 << 10},
-		"a rotation each 16 KiB", 20);
+		"a rotation each 16 KiB");
 	check_kills(&(struct rig){.bytes = bytes,
 			    .n = (size_t)200 << 10,
 			    .pipe_size = 4096,
 			    .piece_max = 5,
 			    .max_size = (uint64_t)64 << 10},
-		"a few bytes at a time", 20);
+		"a few bytes at a time");
 	(void)munmap(bytes, size);
 }
 
