@@ -169,7 +169,8 @@ static int take_event(struct reader *r, const yaml_event_t *e, struct th_err *er
 		return v ? place(r, v, &e->start_mark, err) : -EINVAL;
 	case YAML_SEQUENCE_END_EVENT:
 	case YAML_MAPPING_END_EVENT:
-		free(TAKE_PTR(r->stack[--r->depth].key));
+		r->depth--;
+		free(TAKE_PTR(r->stack[r->depth].key));
 		return 0;
 	case YAML_NO_EVENT:
 	case YAML_STREAM_START_EVENT:
