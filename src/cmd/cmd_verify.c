@@ -37,6 +37,8 @@ OPTION(arg_fd, "arg-fd")
 OPTION(name, "name")
 OPTION(dialect, "dialect")
 OPTION(lint, "lint")
+OPTION(output, "output")
+OPTION(json, "json")
 
 static const struct cmd_option options[] = {
 	{'a', "arg", "NAME=VALUE", "an argument of the template", .set = set_arg},
@@ -47,10 +49,20 @@ static const struct cmd_option options[] = {
 	{0, "dialect", "DIALECT", "results as argo (default) or as bcs has them",
 		.set = set_dialect},
 	{0, "lint", NULL, "check the template, and ask nothing", .set = set_lint},
+	{0, "output", "FILE", "keep the record of the run in a file", .set = set_output},
+	{0, "json", NULL, "print the record at the end", .set = set_json},
 	{0},
 };
 
 static const struct cmd_option *const groups[] = {options, NULL};
+
+static void hand_on_env(const char *name, const char *value)
+{
+	if (value)
+		(void)setenv(name, value, 1);
+	else
+		(void)unsetenv(name);
+}
 
 static int run(struct cmd_context *ctx, void *data, int argc, char **argv)
 {
@@ -72,6 +84,8 @@ static int run(struct cmd_context *ctx, void *data, int argc, char **argv)
 		strv_add(&words, argv[i]);
 	/* how it asks for a task's own figures */
 	(void)setenv("TASKHOOK", ctx->program, 1);
+	hand_on_env("TASKHOOK_VERIFY_ROOT", ctx->arg_root);
+	hand_on_env("TASKHOOK_VERIFY_CONFIG", ctx->arg_config);
 	execv(path, strv_null_terminated(&words));
 	(void)err_set(
 		&err, EXIT_CANNOT_EXEC, errno, "cannot execute '%s': %s", path, strerror(errno));
@@ -86,7 +100,7 @@ static void done(void *data)
 const struct cmd cmd_verify = {
 	.name = "verify",
 	.synopsis = "[-a NAME=VALUE] [OPTION...] TEMPLATE",
-	.summary = "check a template of measurements",
+	.summary = "run a template of measurements, or check it",
 	.groups = groups,
 	.min_args = 1,
 	.max_args = 2,

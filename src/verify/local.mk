@@ -2,6 +2,10 @@
 th_verify_SOURCES = \
 	src/verify/args.c \
 	src/verify/args.h \
+	src/verify/assess.c \
+	src/verify/assess.h \
+	src/verify/drive.c \
+	src/verify/drive.h \
 	src/verify/expr.c \
 	src/verify/expr.h \
 	src/verify/expr_builtin.c \
@@ -16,16 +20,25 @@ th_verify_SOURCES = \
 	src/verify/expr_tree.h \
 	src/verify/goduration.c \
 	src/verify/goduration.h \
+	src/verify/hookrun.c \
+	src/verify/hookrun.h \
 	src/verify/jsonpath.c \
 	src/verify/jsonpath.h \
 	src/verify/load.c \
 	src/verify/load.h \
 	src/verify/load_ini.c \
 	src/verify/load_yaml.c \
+	src/verify/measure.c \
+	src/verify/measure.h \
+	src/verify/measure_command.c \
+	src/verify/measure_http.c \
+	src/verify/measure_internal.h \
 	src/verify/options.c \
 	src/verify/options.h \
 	src/verify/regex.c \
 	src/verify/regex.h \
+	src/verify/runstate.c \
+	src/verify/runstate.h \
 	src/verify/tmpl.c \
 	src/verify/tmpl.h \
 	src/verify/value.c \

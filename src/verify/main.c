@@ -3,11 +3,11 @@
 #include "base/alloc.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "verify/drive.h"
 #include "verify/load.h"
 #include "verify/options.h"
 #include "verify/tmpl.h"
 
-#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -60,18 +60,20 @@ static int run(struct options *o)
 	_cleanup_json_ json_t *doc = NULL;
 	_cleanup_tmpl_ struct tmpl t = {.n = 0};
 
+	int r;
+
 	o->args.lint = o->lint;
 	o->args.from_environment = getenv("HOOK_POINT") != NULL;
-	if (!o->lint) {
-		(void)err_set(&err, EXIT_UNAVAILABLE, 0,
-			"this version checks templates and does not run them: use --lint");
-		return fail(&err);
-	}
 	if (load_file(o->file, o->name, &doc, &err) < 0)
 		return fail(&err);
 	tmpl_init(&t, doc, o->file, o->dialect, &o->args, &found);
 	say_findings(o, &found);
-	return lint(o, &t, &found);
+	if (o->lint)
+		return lint(o, &t, &found);
+	if (found.errors.n)
+		return EXIT_DATAERR;
+	r = drive_run(o, &t, &err);
+	return r < 0 ? fail(&err) : r;
 }
 
 int main(int argc, char **argv)

@@ -18,6 +18,8 @@ enum {
 	OPT_NAME,
 	OPT_DIALECT,
 	OPT_LINT,
+	OPT_OUTPUT,
+	OPT_JSON,
 	OPT_HELP,
 	OPT_VERSION,
 };
@@ -30,6 +32,8 @@ static const struct option longopts[] = {
 	{"name", required_argument, NULL, OPT_NAME},
 	{"dialect", required_argument, NULL, OPT_DIALECT},
 	{"lint", no_argument, NULL, OPT_LINT},
+	{"output", required_argument, NULL, OPT_OUTPUT},
+	{"json", no_argument, NULL, OPT_JSON},
 	{"quiet", no_argument, NULL, 'q'},
 	{"verbose", no_argument, NULL, 'v'},
 	{"help", no_argument, NULL, OPT_HELP},
@@ -103,6 +107,12 @@ static int take(struct options *o, int c, struct th_err *err)
 	case OPT_LINT:
 		o->lint = true;
 		return 0;
+	case OPT_OUTPUT:
+		o->output = optarg;
+		return 0;
+	case OPT_JSON:
+		o->json = true;
+		return 0;
 	case 'q':
 		o->quiet = true;
 		return 0;
@@ -144,7 +154,6 @@ int options_parse(struct options *o, int argc, char **argv, struct th_err *err)
 	if (o->point && (!hook_point || strcmp(hook_point, o->point) != 0))
 		return err_set(err, EXIT_USAGE, EINVAL,
 			"more than one template is given (a second operand is the hook point, "
-			"where "
-			"HOOK_POINT has it too)");
+			"where HOOK_POINT has it too)");
 	return 0;
 }

@@ -12,8 +12,9 @@ struct options {
 	const char *file;
 	const char *point; /* second operand: where it runs as a hook; NULL */
 	const char *name;
-	int dialect; /* enum expr_dialect, or -1 */
-	bool lint, quiet, verbose;
+	int dialect;	    /* enum expr_dialect, or -1 */
+	const char *output; /* where the record goes; NULL */
+	bool lint, json, quiet, verbose;
 };
 #define OPTIONS_INIT                                                                               \
 	{                                                                                          \

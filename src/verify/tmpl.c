@@ -502,7 +502,7 @@ static void read_tcp(struct reader *r, struct tmpl_metric *m, const json_t *o)
 	get_timeout(r, o, "timeout", &m->timeout_usec);
 	colon = strrchr(m->address, ':');
 	if (*m->address && !is_unknown(r, m->address) &&
-		(!colon || colon == m->address || !colon[1]))
+		(!colon || colon == m->address || !colon[1] || strpbrk(m->address, "/@?#% ")))
 		complain(r, "address: not HOST:PORT");
 }
 

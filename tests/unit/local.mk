@@ -72,6 +72,7 @@ unit_tests = \
 	tests/unit/test-goduration \
 	tests/unit/test-jsonpath \
 	tests/unit/test-regex \
+	tests/unit/test-runstate \
 	tests/unit/test-tmpl \
 	tests/unit/test-value
 

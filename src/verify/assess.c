@@ -1,0 +1,346 @@
+#include "config.h"
+
+#include "verify/assess.h"
+
+#include "base/alloc.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define REASON_MAX 300
+
+/* A body may become so many bytes of values. */
+#define POOL_MAX ((size_t)256 * 1024 * 1024)
+
+void reply_done(struct reply *a)
+{
+	free(a->error);
+	free(a->body);
+	strv_done(&a->headers);
+	*a = (struct reply){.exit_status = -1};
+}
+
+static int bad(struct th_err *err, const char *text)
+{
+	return err_set(err, EXIT_DATAERR, EINVAL, "%s", text);
+}
+
+/* ---- the result of each provider ------------------------------------------------------------- */
+
+static int select_path(const struct tmpl *t, const struct tmpl_metric *m, const struct value *root,
+	struct value_pool *pool, struct value *ret, struct th_err *err)
+{
+	_cleanup_jsonpath_result_ struct jsonpath_result found = JSONPATH_RESULT_INIT;
+	const struct value *first;
+	int r;
+
+	if (!m->path) {
+		*ret = *root;
+		return 0;
+	}
+	r = jsonpath_find(m->path, root, &found, err);
+	if (r < 0) {
+		err_prefix(err, "jsonPath");
+		return r;
+	}
+	if (t->dialect == EXPR_BCS) {
+		_cleanup_free_ char *text = jsonpath_text(&found);
+
+		return value_make_string(pool, text, strlen(text), ret);
+	}
+	first = jsonpath_first(&found);
+	if (!first)
+		return bad(err, "jsonPath: selects no value");
+	*ret = *first;
+	return 0;
+}
+
+/* JSON with a path in it; what is no JSON is a string where the path allows it. */
+static int result_of_document(const struct tmpl *t, const struct tmpl_metric *m,
+	const struct reply *a, struct value_pool *pool, struct value *ret, struct th_err *err)
+{
+	_cleanup_err_ struct th_err why = TH_ERR_INIT;
+	struct value root;
+	int r = value_from_json(pool, a->body ? a->body : "", a->size, &root, &why);
+
+	if (r == 0)
+		return select_path(t, m, &root, pool, ret, err);
+	if (r == -EINVAL && t->dialect != EXPR_BCS)
+		return value_make_string(pool, a->body ? a->body : "", a->size, ret);
+	return err_set(
+		err, EXIT_DATAERR, EINVAL, "cannot read the answer as JSON: %s", err_text(&why));
+}
+
+static const struct value *member(const struct value *map, const char *key, enum value_type type)
+{
+	const struct value *v = map && map->type == VALUE_MAP ? value_map_get_str(map, key) : NULL;
+
+	return v && v->type == type ? v : NULL;
+}
+
+/* [ TIME, "NUMBER" ] */
+static int sample(const struct value *pair, struct value *ret)
+{
+	double number;
+
+	if (!pair || pair->type != VALUE_ARRAY || pair->count != 2 ||
+		pair->u.items[1].type != VALUE_STRING ||
+		value_parse_float(pair->u.items[1].u.text, pair->u.items[1].count, &number) < 0)
+		return -EINVAL;
+	*ret = value_float(number);
+	return 0;
+}
+
+static int samples_of_matrix(
+	const struct value *series, struct value_pool *pool, struct value *ret, struct th_err *err)
+{
+	const struct value *list = member(series, "values", VALUE_ARRAY);
+	struct value *items =
+		list ? value_pool_alloc(pool, list->count + 1U, sizeof(*items)) : NULL;
+
+	if (!items)
+		return bad(err, "not the answer of a Prometheus: a series without values");
+	for (uint32_t i = 0; i < list->count; i++)
+		if (sample(&list->u.items[i], &items[i]) < 0)
+			return bad(err, "not the answer of a Prometheus: a sample without a value");
+	return value_make_array(pool, items, list->count, VALUE_FLOAT, ret);
+}
+
+static int result_of_series(const struct value *list, bool matrix, struct value_pool *pool,
+	struct value *ret, struct th_err *err)
+{
+	struct value *items = value_pool_alloc(pool, list->count + 1U, sizeof(*items));
+
+	if (!items)
+		return bad(err, "the answer is too large");
+	for (uint32_t i = 0; i < list->count; i++) {
+		const struct value *series = &list->u.items[i];
+		int r = matrix ? samples_of_matrix(series, pool, &items[i], err)
+			       : sample(member(series, "value", VALUE_ARRAY), &items[i]);
+
+		if (r < 0)
+			return matrix ? r
+				      : bad(err, "not the answer of a Prometheus: a sample without "
+						 "a "
+						 "value");
+	}
+	return value_make_array(pool, items, list->count, matrix ? VALUE_ANY : VALUE_FLOAT, ret);
+}
+
+/* https://prometheus.io/docs/prometheus/latest/querying/api/ */
+static int result_of_prometheus(const struct tmpl *t, const struct reply *a,
+	struct value_pool *pool, struct value *ret, struct th_err *err)
+{
+	_cleanup_err_ struct th_err why = TH_ERR_INIT;
+	const struct value *data, *type, *result, *text;
+	struct value root;
+
+	if (value_from_json(pool, a->body ? a->body : "", a->size, &root, &why) < 0)
+		return err_set(err, EXIT_DATAERR, EINVAL, "cannot read the answer as JSON: %s",
+			err_text(&why));
+	text = member(&root, "error", VALUE_STRING);
+	if (text)
+		return err_set(err, EXIT_DATAERR, EINVAL, "prometheus: %.*s",
+			(int)MIN(text->count, 300U), text->u.text);
+	data = member(&root, "data", VALUE_MAP);
+	type = member(data, "resultType", VALUE_STRING);
+	result = member(data, "result", VALUE_ARRAY);
+	if (!type || !result)
+		return bad(err, "not the answer of a Prometheus");
+	if (type->count == 6 && memcmp(type->u.text, "scalar", 6) == 0) {
+		if (sample(result, ret) < 0)
+			return bad(err, "not the answer of a Prometheus: a scalar without a value");
+	} else if (type->count == 6 && (memcmp(type->u.text, "vector", 6) == 0 ||
+					       memcmp(type->u.text, "matrix", 6) == 0)) {
+		int r = result_of_series(
+			result, memcmp(type->u.text, "matrix", 6) == 0, pool, ret, err);
+
+		if (r < 0)
+			return r;
+	} else {
+		return err_set(err, EXIT_DATAERR, EINVAL,
+			"prometheus: results of type %.*s are not "
+			"supported",
+			(int)MIN(type->count, 30U), type->u.text);
+	}
+	if (t->dialect == EXPR_BCS) {
+		_cleanup_free_ char *shown = value_to_json(ret, 0);
+
+		return value_make_string(pool, shown, strlen(shown), ret);
+	}
+	return 0;
+}
+
+static int result_of_field(const struct tmpl_metric *m, const struct reply *a,
+	struct value_pool *pool, struct value *ret, struct th_err *err)
+{
+	_cleanup_err_ struct th_err why = TH_ERR_INIT;
+	const struct value *v;
+	struct value root;
+
+	if (value_from_json(pool, a->body ? a->body : "", a->size, &root, &why) < 0)
+		return err_set(err, EXIT_DATAERR, EINVAL, "cannot read the status of the task: %s",
+			err_text(&why));
+	v = root.type == VALUE_MAP ? value_map_get_str(&root, m->field) : NULL;
+	if (!v)
+		return err_set(err, EXIT_DATAERR, ENOENT,
+			"the task '%s' has no field '%s' (see taskhook status --json)", m->task,
+			m->field);
+	*ret = *v;
+	return 0;
+}
+
+static int result_of(const struct tmpl *t, const struct tmpl_metric *m, const struct reply *a,
+	struct value_pool *pool, struct value *ret, struct th_err *err)
+{
+	if (a->error)
+		return err_set(err, EXIT_UNAVAILABLE, EIO, "%s", a->error);
+	switch (m->provider) {
+	case TMPL_PROMETHEUS:
+		return result_of_prometheus(t, a, pool, ret, err);
+	case TMPL_TASK:
+		return result_of_field(m, a, pool, ret, err);
+	case TMPL_TCP:
+		*ret = value_bool(true);
+		return 0;
+	case TMPL_EXEC:
+		if (!m->path) {
+			*ret = value_int(a->exit_status);
+			return 0;
+		}
+		break;
+	case TMPL_WEB:
+	case TMPL_FILE:
+		break;
+	}
+	return result_of_document(t, m, a, pool, ret, err);
+}
+
+/* ---- conditions ------------------------------------------------------------------------------ */
+
+static int response_to_value(const struct reply *a, struct value_pool *pool, struct value *ret)
+{
+	_cleanup_free_ struct value_pair *pairs = xcalloc(a->headers.n + 1, sizeof(*pairs));
+	struct value_pair both[2];
+	struct value headers;
+	struct value_map *map;
+	size_t n = 0;
+	int r;
+
+	for (size_t i = 0; i < a->headers.n; i++) {
+		const char *h = a->headers.v[i], *colon = strchr(h, ':');
+		const char *value;
+
+		if (!colon)
+			continue;
+		value = colon + 1 + strspn(colon + 1, " \t");
+		pairs[n].key = value_string_of(h, (size_t)(colon - h));
+		pairs[n].value = value_string_of(value, strlen(value));
+		n++;
+	}
+	r = value_make_map(pool, pairs, n, false, &headers);
+	if (r < 0)
+		return r;
+	map = value_pool_alloc(pool, 1, sizeof(*map));
+	if (!map)
+		return -E2BIG;
+	if (headers.u.map) {
+		*map = *headers.u.map;
+		map->fold_case = true;
+		headers.u.map = map;
+	}
+	both[0] = (struct value_pair){value_string_of("code", 4), value_int((int64_t)a->status)};
+	both[1] = (struct value_pair){value_string_of("headers", 7), headers};
+	return value_make_map(pool, both, 2, false, ret);
+}
+
+/* What a measurement is, by which conditions there are and hold. */
+static enum phase phase_of(const struct tmpl_metric *m, bool success, bool failure)
+{
+	if (m->failure && failure)
+		return PHASE_FAILED;
+	if (m->success && success)
+		return PHASE_SUCCESSFUL;
+	if (m->success)
+		return m->failure ? PHASE_INCONCLUSIVE : PHASE_FAILED;
+	return PHASE_SUCCESSFUL;
+}
+
+static void explain(const struct tmpl_metric *m, const struct expr_env *env, bool failure,
+	struct measurement *ret)
+{
+	_cleanup_free_ char *why = NULL;
+
+	if (ret->phase == PHASE_FAILED && m->failure && failure) {
+		why = expr_explain(m->failure, env, REASON_MAX);
+		ret->message = xasprintf("failureCondition holds: %s", why);
+	} else if (ret->phase == PHASE_FAILED || ret->phase == PHASE_INCONCLUSIVE) {
+		why = expr_explain(m->success, env, REASON_MAX);
+		ret->message = xasprintf("successCondition does not hold: %s", why);
+	}
+}
+
+static int judge(const struct tmpl *t, const struct tmpl_metric *m, const struct args *args,
+	const struct reply *a, struct value_pool *pool, struct measurement *ret, struct th_err *err)
+{
+	struct value result, response, named;
+	struct expr_env env = {.result = &result};
+	bool success = false, failure = false;
+	_cleanup_free_ char *text = NULL;
+	int r = result_of(t, m, a, pool, &result, err);
+
+	if (r == 0)
+		r = response_to_value(a, pool, &response);
+	if (r == 0)
+		r = args_to_value(args, pool, &named);
+	if (r < 0)
+		return err_set(err, EXIT_DATAERR, -r, "the answer is too large");
+	if (t->dialect == EXPR_BCS && result.type != VALUE_STRING) {
+		_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
+
+		value_to_text(&result, &b, TMPL_BODY_MAX);
+		(void)value_make_string(pool, strbuf_str(&b), b.len, &result);
+	}
+	text = result.type == VALUE_STRING && t->dialect == EXPR_BCS
+		       ? xstrndup(result.u.text, result.count)
+		       : value_to_json(&result, 0);
+	ret->value = xstrndup(text, MIN(strlen(text), ASSESS_VALUE_MAX));
+	if (t->dialect == EXPR_ARGO) {
+		env.response = &response;
+		env.args = &named;
+	}
+	if (m->success && expr_eval_bool(m->success, &env, &success, err) < 0) {
+		err_prefix(err, "successCondition");
+		return -EINVAL;
+	}
+	if (m->failure && expr_eval_bool(m->failure, &env, &failure, err) < 0) {
+		err_prefix(err, "failureCondition");
+		return -EINVAL;
+	}
+	ret->phase = phase_of(m, success, failure);
+	explain(m, &env, failure, ret);
+	return 0;
+}
+
+static void redact(const struct args *args, char **text)
+{
+	char *clean = *text ? args_redact(args, *text) : NULL;
+
+	free(*text);
+	*text = clean;
+}
+
+void assess(const struct tmpl *t, const struct tmpl_metric *m, const struct args *args,
+	const struct reply *a, struct measurement *ret)
+{
+	_cleanup_value_pool_ struct value_pool pool = VALUE_POOL_INIT;
+	_cleanup_err_ struct th_err err = TH_ERR_INIT;
+
+	pool.limit_bytes = POOL_MAX;
+	if (judge(t, m, args, a, &pool, ret, &err) < 0) {
+		ret->phase = PHASE_ERROR;
+		ret->message = str_escape(err_text(&err), 2 * REASON_MAX);
+	}
+	redact(args, &ret->message);
+	redact(args, &ret->value);
+}
