@@ -207,7 +207,7 @@ static int open_before(int dirfd, const char *before, struct stat *ret)
 int file_alternate_at(
 	int dirfd, const char *path, const char *before, mode_t mode, const void *p, size_t n)
 {
-	struct stat st;
+	struct stat st = {0};
 	_cleanup_close_ int fd = open_before(dirfd, before, &st);
 	int r;
 

@@ -127,15 +127,21 @@ static bool read_pressure_line(
 	const char *text, const char *kind, unsigned *ret_avg10, usec_t *ret_total)
 {
 	const char *line = strstr(text, kind);
-	unsigned whole, hundredths;
-	uint64_t total;
+	const char *avg10 = line ? strstr(line, " avg10=") : NULL;
+	const char *total = avg10 ? strstr(avg10, " total=") : NULL;
+	unsigned long whole, hundredths;
+	char *end;
 
-	if (!line ||
-		sscanf(line + strlen(kind), " avg10=%u.%2u avg60=%*s avg300=%*s total=%" SCNu64,
-			&whole, &hundredths, &total) != 3)
+	if (!total)
 		return false;
-	*ret_avg10 = whole * 100 + hundredths;
-	*ret_total = total;
+	whole = strtoul(avg10 + strlen(" avg10="), &end, 10);
+	if (*end != '.')
+		return false;
+	hundredths = strtoul(end + 1, &end, 10); /* always two digits */
+	if (*end != ' ')
+		return false;
+	*ret_avg10 = (unsigned)(whole * 100 + hundredths);
+	*ret_total = strtoull(total + strlen(" total="), NULL, 10);
 	return true;
 }
 

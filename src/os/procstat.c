@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,29 +51,41 @@ static usec_t ticks_to_usec(uint64_t ticks)
 	return ticks * USEC_PER_SEC / (uint64_t)(per_sec > 0 ? per_sec : 100);
 }
 
-/* Fields 14 to 17 and 20 of the line, which is counted from behind the name: that may hold blanks
- * and brackets itself. */
+/* Numbers of the fields in proc_pid_stat(5). */
+enum {
+	FIELD_STATE = 3,
+	FIELD_UTIME = 14,
+	FIELD_STIME,
+	FIELD_CUTIME,
+	FIELD_CSTIME,
+	FIELD_THREADS = 20,
+};
+
+/* Counted from behind the name, which may hold blanks and brackets itself. */
 static int add_stat(const char *line, struct procstat *sum)
 {
-	uint64_t user, system, waited_user, waited_system, threads;
+	uint64_t fields[FIELD_THREADS + 1] = {0};
 	const char *s = strrchr(line, ')');
 
-	if (!s || sscanf(s + 1,
-			  " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %" SCNu64 " %" SCNu64
-			  " %" SCNu64 " %" SCNu64 " %*d %*d %" SCNu64,
-			  &user, &system, &waited_user, &waited_system, &threads) != 5)
-		return -EBADMSG;
+	for (int i = FIELD_STATE; i <= FIELD_THREADS; i++) {
+		s = s ? strchr(s, ' ') : NULL;
+		if (!s)
+			return -EBADMSG;
+		s++;
+		if (i != FIELD_STATE)
+			fields[i] = strtoull(s, NULL, 10);
+	}
 	sum->processes++;
-	sum->threads += threads;
-	sum->cpu_user_usec += ticks_to_usec(user + waited_user);
-	sum->cpu_system_usec += ticks_to_usec(system + waited_system);
+	sum->threads += fields[FIELD_THREADS];
+	sum->cpu_user_usec += ticks_to_usec(fields[FIELD_UTIME] + fields[FIELD_CUTIME]);
+	sum->cpu_system_usec += ticks_to_usec(fields[FIELD_STIME] + fields[FIELD_CSTIME]);
 	return 0;
 }
 
 int procstat_add(pid_t pid, struct procstat *sum)
 {
 	struct procstat all = *sum;
-	char buf[STATUS_MAX];
+	char buf[STATUS_MAX] = "";
 	ssize_t n;
 	int r;
 

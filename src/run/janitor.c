@@ -757,7 +757,6 @@ static void remove_old_group_logs(
 struct left_running {
 	const struct janitor_options *options;
 	struct janitor_report *report;
-	struct task **tasks;
 	struct background_start *starts;
 	size_t n;
 };
@@ -787,10 +786,8 @@ static void find_left_running(
 
 			if (recover_look(l, groups->v[g], ids.v[i], &task) != 1)
 				continue;
-			left->tasks = xreallocarray(left->tasks, left->n + 1, sizeof(*left->tasks));
 			left->starts =
 				xreallocarray(left->starts, left->n + 1, sizeof(*left->starts));
-			left->tasks[left->n] = task;
 			left->starts[left->n++] =
 				(struct background_start){.task = task, .recover = true};
 		}
@@ -806,16 +803,15 @@ static int recover_left_running(const struct layout *l, const struct janitor_opt
 
 	find_left_running(l, groups, &left);
 	for (size_t i = 0; o->dry_run && i < left.n; i++)
-		(void)printf(
-			"recover %s: its supervisor was killed, it runs on\n", left.tasks[i]->name);
+		(void)printf("recover %s: its supervisor was killed, it runs on\n",
+			left.starts[i].task->name);
 	if (!o->dry_run && left.n)
 		r = background_start_all(
 			l, &o->supervisor, left.starts, left.n, on_taken_over, &left, &signo, err);
 	if (r == -EINTR && !err_is_set(err))
 		err_set(err, EXIT_SIGNAL_BASE + signo, EINTR, "was interrupted");
 	for (size_t i = 0; i < left.n; i++)
-		task_free(left.tasks[i]);
-	free(left.tasks);
+		task_free(left.starts[i].task);
 	free(left.starts);
 	return r;
 }
