@@ -57,7 +57,7 @@ int main(void)
 	escapes("\\", "\\\\");
 	escapes("", "");
 	escapes("\xc3\xa4", "\xc3\xa4");
-	escapes("\xff", "\\\\xff");
+	escapes("\xff", "\\\\xFF");
 
 	is_str(empty, "# EOF\n", "nothing is an end");
 	ok(has(text, "# TYPE taskhook_task_cpu_user_seconds counter\n"

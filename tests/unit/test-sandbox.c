@@ -134,6 +134,11 @@ int main(void)
 	_cleanup_free_ char *outside = NULL;
 	_cleanup_free_ char *secret = NULL;
 
+	/* It knows no newer calls and has limits of its own. */
+	if (syscall(SYS_pidfd_open, getpid(), 0) < 0) {
+		skip(1, "valgrind 3.19 knows neither Landlock nor pidfd_open");
+		return done_testing();
+	}
 	tempdir_make();
 	staging = xstrdup(tempdir_path("staging"));
 	outside = xstrdup(tempdir_path("outside"));
