@@ -283,7 +283,7 @@ static void explain(const struct tmpl_metric *m, const struct expr_env *env, boo
 static int judge(const struct tmpl *t, const struct tmpl_metric *m, const struct args *args,
 	const struct reply *a, struct value_pool *pool, struct measurement *ret, struct th_err *err)
 {
-	struct value result, response, named;
+	struct value result = {.type = VALUE_NIL}, response, named;
 	struct expr_env env = {.result = &result};
 	bool success = false, failure = false;
 	_cleanup_free_ char *text = NULL;

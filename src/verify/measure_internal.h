@@ -3,9 +3,14 @@
 
 /* Between measure.c and its providers. */
 
-#include "verify/measure.h"
+#include "base/clock.h"
+#include "base/str.h"
+#include "verify/assess.h"
+#include "verify/tmpl.h"
 
+#include <curl/curl.h>
 #include <stdbool.h>
+#include <sys/types.h>
 
 struct measure_job {
 	const struct tmpl_metric *metric;
