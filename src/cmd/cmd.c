@@ -17,6 +17,8 @@ int cmd_load(struct cmd_context *ctx, struct th_err *err)
 
 	if (ctx->conf)
 		return 0;
+	/* A task that was resolved has taken the configuration: this is for another one. */
+	layout_done(&ctx->layout);
 	r = layout_init(&ctx->layout, ctx->arg_root, ctx->arg_config, err);
 	if (r < 0)
 		return r;
