@@ -13,22 +13,27 @@
 int cmd_load(struct cmd_context *ctx, struct th_err *err)
 {
 	_cleanup_conf_ struct conf *conf = NULL;
+	bool complete;
 	int r;
 
 	if (ctx->conf)
 		return 0;
-	/* A task that was resolved has taken the configuration: this is for another one. */
-	layout_done(&ctx->layout);
-	r = layout_init(&ctx->layout, ctx->arg_root, ctx->arg_config, err);
-	if (r < 0)
-		return r;
+	/* Where a task that was resolved has taken the configuration, it is read for another one;
+	 * the paths are those already. */
+	complete = ctx->layout.root != NULL;
+	if (!complete) {
+		r = layout_init(&ctx->layout, ctx->arg_root, ctx->arg_config, err);
+		if (r < 0)
+			return r;
+	}
 	conf = conf_new();
 	r = conf_read_main(conf, ctx->layout.config_file, ctx->arg_config != NULL,
 		ctx->layout.config_dropin, NULL, NULL, err);
-	if (r == 0)
+	if (r == 0 && !complete)
 		r = layout_apply_conf(&ctx->layout, conf, err);
 	if (r < 0) {
-		layout_done(&ctx->layout);
+		if (!complete)
+			layout_done(&ctx->layout);
 		return r;
 	}
 	ctx->conf = TAKE_PTR(conf);
@@ -42,6 +47,19 @@ int cmd_fail(struct th_err *err)
 	log_error("%s", err_text(err));
 	err_clear(err);
 	return status;
+}
+
+int cmd_print_json(json_t *taken, size_t flags, const char *what)
+{
+	_cleanup_free_ char *text = json_dumps(taken, JSON_INDENT(2) | flags);
+
+	json_decref(taken);
+	if (!text) {
+		log_error("cannot write %s as JSON", what);
+		return EXIT_INTERNAL;
+	}
+	puts(text);
+	return EXIT_OK;
 }
 
 int cmd_finish(int status)

@@ -13,6 +13,7 @@
 #include "conf/conf.h"
 #include "model/layout.h"
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -65,6 +66,10 @@ int cmd_load(struct cmd_context *ctx, struct th_err *err);
 
 /* Says the error once and gives its exit status (EXIT_INTERNAL where it has none). Clears it. */
 int cmd_fail(struct th_err *err);
+
+/* Prints `taken`, which it frees, as `--json` does. EXIT_OK; EXIT_INTERNAL with a message that WHAT
+ * ("the list") cannot be written. `flags` as json_dumps(3) knows them, added to the layout. */
+int cmd_print_json(json_t *taken, size_t flags, const char *what);
 
 /* Flushes stdout and finds a failed write (a full disk, a closed pipe): EXIT_INTERNAL then, else
  * `status`. */

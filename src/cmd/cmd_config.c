@@ -179,7 +179,6 @@ static void show_all(const struct show *s, const struct conf *c)
 
 static int show_as_json(struct show *s, const struct conf *c)
 {
-	_cleanup_free_ char *text = NULL;
 	json_t *all = json_object();
 
 	s->json = json_array();
@@ -187,14 +186,7 @@ static int show_as_json(struct show *s, const struct conf *c)
 	json_put(all, "format", json_integer(CONFIG_FORMAT));
 	json_put(all, "files", json_from_strv(conf_files(c)));
 	json_put(all, "keys", s->json);
-	text = json_dumps(all, JSON_INDENT(2));
-	json_decref(all);
-	if (!text) {
-		log_error("cannot write the configuration as JSON");
-		return EXIT_INTERNAL;
-	}
-	puts(text);
-	return EXIT_OK;
+	return cmd_print_json(all, 0, "the configuration");
 }
 
 static int run_show(struct cmd_context *ctx, void *data, int argc, char **argv)

@@ -380,9 +380,7 @@ static void print_json(const struct job *j, const struct fetchwork *w)
 	json_put_u64(o, "files", tree->is_dir ? tree->n : 1);
 	json_put_u64(o, "usec", usec_sub(clock_monotonic_usec(), j->started));
 	json_put_text(o, "digest", e->digest);
-	text = json_dumps(o, JSON_INDENT(2));
-	json_decref(o);
-	puts(text);
+	(void)cmd_print_json(o, 0, "the result");
 }
 
 static void tell_end(const struct job *j, const struct fetchwork *w)

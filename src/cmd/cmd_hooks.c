@@ -210,7 +210,6 @@ static json_t *hook_to_json(const struct hook *h, enum hook_point point)
 static int print_json(const struct task *t, const struct all_points *a, const struct plan_budget *b)
 {
 	json_t *all = json_object(), *points = json_array();
-	_cleanup_free_ char *text = NULL;
 
 	json_put(all, "format", json_integer(HOOKS_FORMAT));
 	json_put_text(all, "group", t->group);
@@ -231,14 +230,7 @@ static int print_json(const struct task *t, const struct all_points *a, const st
 	json_put_u64(all, "start_ms", b->start / USEC_PER_MSEC);
 	json_put_u64(all, "post_start_ms", b->post_start / USEC_PER_MSEC);
 	json_put_u64(all, "stop_ms", b->stop / USEC_PER_MSEC);
-	text = json_dumps(all, JSON_INDENT(2));
-	json_decref(all);
-	if (!text) {
-		log_error("cannot write the hooks as JSON");
-		return EXIT_INTERNAL;
-	}
-	puts(text);
-	return EXIT_OK;
+	return cmd_print_json(all, 0, "the hooks");
 }
 
 static int run_list(struct cmd_context *ctx, void *data, int argc, char **argv)

@@ -118,17 +118,9 @@ static void list_group(struct listing *l, const char *group)
 
 static int print_json(json_t *tasks)
 {
-	_cleanup_free_ char *text = NULL;
 	json_t *j = json_pack("{s:i, s:O}", "format", TASK_VIEW_FORMAT, "tasks", tasks);
 
-	text = json_dumps(j, JSON_INDENT(2));
-	json_decref(j);
-	if (!text) {
-		log_error("cannot write the list as JSON");
-		return EXIT_INTERNAL;
-	}
-	puts(text);
-	return EXIT_OK;
+	return cmd_print_json(j, 0, "the list");
 }
 
 static int find_groups(

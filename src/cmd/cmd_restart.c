@@ -18,21 +18,10 @@ static int run(struct cmd_context *ctx, void *data, int argc, char **argv)
 	struct restart_data *d = data;
 	struct request request = REQUEST_INIT(REQUEST_RESTART);
 	_cleanup_task_list_ struct task_list list = {.n = 0};
-	struct th_err err = TH_ERR_INIT;
-	int r;
+	int status = task_select_to_wait(ctx, &cmd_restart, &d->select, argc, argv, &list);
 
-	r = cmd_load(ctx, &err);
-	if (r == 0)
-		r = task_select(ctx, &d->select, argc, argv, &list, &err);
-	if (r == 0)
-		r = task_list_refuse_inside(ctx, &list, &err);
-	if (r < 0) {
-		int status = cmd_fail(&err);
-
-		if (status == EXIT_USAGE)
-			cmd_say_try(&cmd_restart);
+	if (status != EXIT_OK)
 		return status;
-	}
 	return task_ask(ctx, &list, &request, BUDGET, NULL, NULL);
 }
 

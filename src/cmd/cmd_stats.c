@@ -90,17 +90,9 @@ static int print_openmetrics(const struct layout *l, const struct stats_rows *ro
 
 static int print_json(const struct stats_rows *rows)
 {
-	_cleanup_free_ char *text = NULL;
 	json_t *j = stats_rows_to_json(rows);
 
-	text = json_dumps(j, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
-	json_decref(j);
-	if (!text) {
-		log_error("cannot write the figures as JSON");
-		return EXIT_INTERNAL;
-	}
-	puts(text);
-	return EXIT_OK;
+	return cmd_print_json(j, JSON_REAL_PRECISION(9), "the figures");
 }
 
 static int print_once(struct cmd_context *ctx, const struct stats_data *d,

@@ -265,7 +265,6 @@ static void print_text(const struct task_view *v, const struct layout *l)
 
 static int print_json(const struct task_view *v, const struct layout *l)
 {
-	_cleanup_free_ char *text = NULL;
 	json_t *all = json_object(), *j = task_view_to_json(v, l), *hooks;
 	struct th_err err = TH_ERR_INIT;
 	usec_t usec;
@@ -280,15 +279,8 @@ static int print_json(const struct task_view *v, const struct layout *l)
 		json_put(all, "hooks", hooks);
 	else
 		(void)cmd_fail(&err);
-	text = json_dumps(all, JSON_INDENT(2));
 	json_decref(j);
-	json_decref(all);
-	if (!text) {
-		log_error("cannot write the state as JSON");
-		return EXIT_INTERNAL;
-	}
-	puts(text);
-	return EXIT_OK;
+	return cmd_print_json(all, 0, "the state");
 }
 
 static int run(struct cmd_context *ctx, void *data, int argc, char **argv)

@@ -105,15 +105,9 @@ static int run(struct cmd_context *ctx, void *data, int argc, char **argv)
 {
 	const struct task_select none = {.group = NULL};
 	_cleanup_task_list_ struct task_list list = {.n = 0};
-	struct th_err err = TH_ERR_INIT;
-	int r;
+	int status = task_select_to_wait(ctx, NULL, &none, argc, argv, &list);
 
-	r = cmd_load(ctx, &err);
-	if (r == 0)
-		r = task_select(ctx, &none, argc, argv, &list, &err);
-	if (r == 0)
-		r = task_list_refuse_inside(ctx, &list, &err);
-	return r < 0 ? cmd_fail(&err) : wait_for(ctx, data, &list);
+	return status == EXIT_OK ? wait_for(ctx, data, &list) : status;
 }
 
 const struct cmd cmd_wait = {

@@ -422,17 +422,9 @@ static void print_text(const json_t *j, const struct task_view *v)
 
 static int print_json(json_t *tasks)
 {
-	_cleanup_free_ char *text = NULL;
 	json_t *j = json_pack("{s:i, s:O}", "format", WHY_FORMAT, "tasks", tasks);
 
-	text = json_dumps(j, JSON_INDENT(2));
-	json_decref(j);
-	if (!text) {
-		log_error("cannot write it as JSON");
-		return EXIT_INTERNAL;
-	}
-	puts(text);
-	return EXIT_OK;
+	return cmd_print_json(j, 0, "it");
 }
 
 static int explain_one(

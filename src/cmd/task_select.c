@@ -119,3 +119,21 @@ int task_list_refuse_inside(struct cmd_context *ctx, const struct task_list *l, 
 	cgtree_done(&cg);
 	return r;
 }
+
+int task_select_to_wait(struct cmd_context *ctx, const struct cmd *cmd, const struct task_select *s,
+	int argc, char **argv, struct task_list *ret)
+{
+	struct th_err err = TH_ERR_INIT;
+	int status, r = cmd_load(ctx, &err);
+
+	if (r == 0)
+		r = task_select(ctx, s, argc, argv, ret, &err);
+	if (r == 0)
+		r = task_list_refuse_inside(ctx, ret, &err);
+	if (r == 0)
+		return EXIT_OK;
+	status = cmd_fail(&err);
+	if (status == EXIT_USAGE && cmd)
+		cmd_say_try(cmd);
+	return status;
+}

@@ -35,4 +35,10 @@ int task_select(struct cmd_context *ctx, const struct task_select *s, int argc, 
  * (EXIT_BUSY). */
 int task_list_refuse_inside(struct cmd_context *ctx, const struct task_list *l, struct th_err *err);
 
+/* For the commands that wait for tasks: reads the configuration, selects, and refuses what is
+ * called from within one of them. EXIT_OK, or the exit status of what has been said; a wrong use is
+ * followed by how to get the help of `cmd` (NULL: by nothing). */
+int task_select_to_wait(struct cmd_context *ctx, const struct cmd *cmd, const struct task_select *s,
+	int argc, char **argv, struct task_list *ret);
+
 #endif

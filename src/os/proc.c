@@ -51,7 +51,7 @@ struct exit_info {
 /* Room for "/proc/", a pid and the longest name below it that is asked for here. */
 #define PROC_PATH_MAX 48
 
-static ssize_t read_proc_file(pid_t pid, const char *name, char *buf, size_t size)
+ssize_t proc_read_file(pid_t pid, const char *name, char *buf, size_t size)
 {
 	char path[PROC_PATH_MAX];
 	_cleanup_close_ int fd = -1;
@@ -82,7 +82,7 @@ static int read_entry(pid_t pid, struct proc_entry *ret)
 	const char *s, *start;
 	ssize_t n;
 
-	n = read_proc_file(pid, "stat", buf, sizeof(buf));
+	n = proc_read_file(pid, "stat", buf, sizeof(buf));
 	if (n < 0)
 		return (int)n;
 	/* The name in field 2 may hold blanks and brackets itself; what follows cannot. */
@@ -146,7 +146,7 @@ int proc_state(pid_t pid, char *ret_state, pid_t *ret_ppid)
 char *proc_comm(pid_t pid)
 {
 	char buf[COMM_MAX];
-	ssize_t n = read_proc_file(pid, "comm", buf, sizeof(buf));
+	ssize_t n = proc_read_file(pid, "comm", buf, sizeof(buf));
 
 	if (n <= 0)
 		return xstrdup("?");
@@ -342,7 +342,7 @@ static int ask_zombie(pid_t pid, uint64_t start_ticks, int *ret_wait_status)
 	if (geteuid() != 0 || read_entry(pid, &e) < 0 || e.state != 'Z' ||
 		e.start_ticks != start_ticks)
 		return -ENODATA;
-	n = read_proc_file(pid, "stat", buf, sizeof(buf));
+	n = proc_read_file(pid, "stat", buf, sizeof(buf));
 	s = n > 0 ? strrchr(buf, ')') : NULL;
 	s = s && *++s ? find_blank(s + 1, 52 - 3) : NULL;
 	if (!s)

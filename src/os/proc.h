@@ -18,6 +18,10 @@
 /* /proc/sys/kernel/random/boot_id as text, read once; "" where it cannot be read. */
 const char *proc_boot_id(void);
 
+/* Reads /proc/PID/NAME, as far as `size` holds it and a NUL. The bytes read; -ESRCH: no such
+ * process; -errno. */
+ssize_t proc_read_file(pid_t pid, const char *name, char *buf, size_t size);
+
 /* Field 22 of /proc/PID/stat, clock ticks since boot (proc(5)). -ESRCH: no such process. */
 int proc_start_time(pid_t pid, uint64_t *ret_ticks);
 

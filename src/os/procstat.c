@@ -2,34 +2,15 @@
 
 #include "os/procstat.h"
 
-#include "base/fd.h"
 #include "base/macro.h"
+#include "os/proc.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define STATUS_MAX    8192
-#define PROC_PATH_MAX 48
-
-static ssize_t read_proc(pid_t pid, const char *name, char *buf, size_t size)
-{
-	char path[PROC_PATH_MAX];
-	_cleanup_close_ int fd = -1;
-	ssize_t n;
-
-	(void)snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return errno == ENOENT ? -ESRCH : -errno;
-	n = fd_read_full(fd, buf, size - 1);
-	if (n >= 0)
-		buf[n] = '\0';
-	return n;
-}
+#define STATUS_MAX 8192
 
 /* The number behind "\nLABEL:" and blanks; 0 where it is missing, as of a kernel thread. */
 static uint64_t labelled(const char *text, const char *label)
@@ -89,19 +70,19 @@ int procstat_add(pid_t pid, struct procstat *sum)
 	ssize_t n;
 	int r;
 
-	n = read_proc(pid, "stat", buf, sizeof(buf));
+	n = proc_read_file(pid, "stat", buf, sizeof(buf));
 	if (n <= 0)
 		return n < 0 ? (int)n : -ESRCH;
 	r = add_stat(buf, &all);
 	if (r < 0)
 		return r;
-	n = read_proc(pid, "status", buf, sizeof(buf));
+	n = proc_read_file(pid, "status", buf, sizeof(buf));
 	if (n < 0)
 		return (int)n;
 	all.rss_bytes += labelled(buf, "VmRSS") * 1024;
 	all.file_bytes += (labelled(buf, "RssFile") + labelled(buf, "RssShmem")) * 1024;
 	all.swap_bytes += labelled(buf, "VmSwap") * 1024;
-	n = read_proc(pid, "io", buf, sizeof(buf));
+	n = proc_read_file(pid, "io", buf, sizeof(buf));
 	if (n > 0) {
 		all.io_rbytes += labelled(buf, "read_bytes");
 		all.io_wbytes += labelled(buf, "write_bytes");

@@ -7,6 +7,7 @@ bats_require_minimum_version 1.8.0
 load lib/tasks
 load lib/nginx
 load lib/fetch
+load lib/artifacts
 
 setup()
 {
@@ -17,29 +18,6 @@ setup()
 teardown()
 {
 	fetch_teardown
-}
-
-record() { jq -r "$2" "$state/records/$group/$1.json"; }
-
-# task ID LINE...: a task file $root/ID.ini that waits for nothing
-task()
-{
-	local id=$1
-	shift
-	{
-		printf '[task]\nid = %s\ncommand = /bin/sh -c '"'%s'"'\n' "$id" "${command:-ls local}"
-		printf '%s\n' "$@"
-	} >"$root/$id.ini"
-}
-
-go() { th run -g "$group" -f "$root/$1.ini" "${@:2}"; }
-
-# go_background ID: its output to $root/ID.out, its pid is $!
-go_background()
-{
-	"$TASKHOOK_PROGRAM" --root "$root" --config "$root/conf" run -g "$group" -f "$root/$1.ini" "${@:2}" \
-		>"$root/$1.out" 2>"$root/$1.err" 3>&- </dev/null &
-	pids+=($!)
 }
 
 nothing_left()

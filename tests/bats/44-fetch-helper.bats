@@ -6,6 +6,7 @@
 bats_require_minimum_version 1.8.0
 load lib/tasks
 load lib/fake-helper
+load lib/artifacts
 
 setup()
 {
