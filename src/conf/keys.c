@@ -75,10 +75,6 @@
 	ROW(PREFIX##_IO_MAX, SECTION, "io-max", CONF_IO_MAX, 0, 0, "", "", WHERE,              \
 		"most traffic of " WHOSE " with one device (io.max)")
 
-_Static_assert(sizeof(TH_LOCALSTATEDIR "/lib/taskhook") <= sizeof(((struct conf_key_info *)0)->def) &&
-		       sizeof(TH_RUNSTATEDIR "/taskhook") <= sizeof(((struct conf_key_info *)0)->def),
-	"--localstatedir or --runstatedir is too long for a default");
-
 static const struct conf_key_info keys[] = {
 	ROW(KEY_PATHS_STATE, "paths", "state", CONF_PATH, 0, 0,
 		TH_LOCALSTATEDIR "/lib/taskhook", "", IN_MAIN,

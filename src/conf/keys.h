@@ -198,18 +198,26 @@ enum conf_key {
 	CONF_KEY_COUNT,
 };
 
+/* Bytes of a default with its NUL: the directories that configure was told may be long. */
+#define CONF_DEF_SIZE                                                                              \
+	sizeof(union {                                                                             \
+		char usual[64];                                                                    \
+		char state[sizeof(TH_LOCALSTATEDIR "/lib/taskhook")];                              \
+		char run[sizeof(TH_RUNSTATEDIR "/taskhook")];                                      \
+	})
+
 /* One row. The texts stand in it, not behind pointers: those would be written by the dynamic linker
  * at each start, into memory that each supervisor then has for its own. */
 struct conf_key_info {
 	enum conf_key id;
 	enum conf_type type;
-	unsigned where;	   /* CONF_IN_* */
-	char section[16];  /* "task"; "hook" for [hook NAME] */
-	char name[28];	   /* "stop-timeout" */
-	uint64_t min, max; /* for numbers, sizes, durations; CONF_INT: int64_t cast */
-	char def[64];	   /* as text; "": no default */
-	char words[32];	   /* CONF_ENUM, CONF_PATH, CONF_CGROUP: "file|dir"; else "" */
-	char help[100];	   /* one line, for `config show -v` and completion */
+	unsigned where;		 /* CONF_IN_* */
+	char section[16];	 /* "task"; "hook" for [hook NAME] */
+	char name[28];		 /* "stop-timeout" */
+	uint64_t min, max;	 /* for numbers, sizes, durations; CONF_INT: int64_t cast */
+	char def[CONF_DEF_SIZE]; /* as text; "": no default */
+	char words[32];		 /* CONF_ENUM, CONF_PATH, CONF_CGROUP: "file|dir"; else "" */
+	char help[100];		 /* one line, for `config show -v` and completion */
 };
 
 /* The row of a key; the table is complete and in the order of the enum (checked by a unit test). */
