@@ -195,11 +195,14 @@ static void try_again(void *arg)
 	int r = dir < 0 ? -errno : connect_at(c, dir);
 
 	if (r == -ENOENT || r == -ECONNREFUSED) {
-		/* The lock is asked about last: who has taken it since makes a socket. */
-		if (dir < 0 || lockfile_holder(dir, "lock", &c->supervisor) != 1)
+		/* The lock is asked about last: who has taken it since makes a socket, once it is
+		 * let run. */
+		if (dir < 0 || lockfile_holder(dir, "lock", &c->supervisor) != 1) {
 			finish(c, -ESRCH);
-		else
-			look_again_later(c);
+			return;
+		}
+		wake_suspended(c, dir);
+		look_again_later(c);
 		return;
 	}
 	if (c->deadline == USEC_INFINITY)
@@ -231,6 +234,7 @@ struct client *client_new(struct loop *loop, const struct client_spec *spec)
 		.arg = spec->arg,
 		.wakes = spec->request.op == REQUEST_STOP,
 		.fd = -1,
+		.result = -ETIMEDOUT, /* until there is an answer */
 		.deadline = USEC_INFINITY};
 	try_again(c);
 	return c;

@@ -123,6 +123,18 @@ ask()
 	run -0 th stop "$group/t"
 }
 
+@test "one that is suspended before it listens is told" {
+	start -i t -- sleep "$nap"
+	wait_for test -S "$runtime/$group/t/control"
+	rm "$runtime/$group/t/control"
+	kill -STOP "$started"
+	run -69 th signal -s HUP "$group/t"
+	[[ $output == *"$group/t: its supervisor (process $started) does not answer"* ]]
+	kill -CONT "$started"
+	kill "$started"
+	ended 143
+}
+
 @test "what waits for a start that fails is told" {
 	mkfifo "$root/go"
 	hook pre-start/10-no "echo >>'$root/reached'; read line <'$root/go'; exit 3"
