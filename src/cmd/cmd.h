@@ -27,7 +27,6 @@ struct cmd_context {
 	int arg_verbose;
 	struct layout layout; /* complete once cmd_load() has been called */
 	struct conf *conf;
-	const char *program; /* absolute path of this program */
 	/* The tables that the help prints: all commands, NULL-terminated, and the options of every
 	 * command. */
 	const struct cmd *const *commands;

@@ -37,7 +37,7 @@ static int run(struct cmd_context *ctx, void *data, int argc, char **argv)
 	const struct exec_data *d = data;
 	_cleanup_free_ char *group = NULL, *id = NULL, *name = NULL;
 	struct supervisor_options supervisor = {
-		.program = ctx->program, .quiet = ctx->arg_quiet, .verbose = ctx->arg_verbose > 0};
+		.quiet = ctx->arg_quiet, .verbose = ctx->arg_verbose > 0};
 	struct exec_options options = {
 		.supervisor = &supervisor, .timeout = d->has_timeout ? d->timeout : USEC_INFINITY};
 	struct th_err err = TH_ERR_INIT;

@@ -408,7 +408,6 @@ static int fetch(struct job *j, bool json, struct th_err *err)
 	(void)proc_start_time(getpid(), &ticks);
 	prefix = xasprintf(PREFIX "%d-%" PRIu64 ".", getpid(), ticks);
 	spec = (struct fetchwork_spec){.loop = j->loop,
-		.program = j->ctx->program,
 		.artifact = &j->artifact,
 		.settings = &j->settings,
 		.base_fd = j->base_fd,

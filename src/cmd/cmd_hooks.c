@@ -611,7 +611,6 @@ static int run_run(struct cmd_context *ctx, void *data, int argc, char **argv)
 	struct run_data *d = data;
 	_cleanup_task_ struct task *task = NULL;
 	struct hooktry_options options = {
-		.program = ctx->program,
 		.only = d->only,
 		.result = d->result == RESULT_NONE ? RESULT_SUCCESS : d->result,
 		.quiet = ctx->arg_quiet,

@@ -40,9 +40,7 @@ static int run(struct cmd_context *ctx, void *data, int argc, char **argv)
 	if (r < 0)
 		return cmd_fail(&err);
 	o = (struct janitor_options){
-		.supervisor = {.program = ctx->program,
-			.quiet = ctx->arg_quiet,
-			.verbose = ctx->arg_verbose > 0},
+		.supervisor = {.quiet = ctx->arg_quiet, .verbose = ctx->arg_verbose > 0},
 		.conf = ctx->conf,
 		.dry_run = d->dry_run,
 		.recovered = print_name,

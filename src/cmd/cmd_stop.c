@@ -81,7 +81,7 @@ static int stop(struct cmd_context *ctx, const struct stop_data *d, struct task_
 {
 	struct request request = REQUEST_INIT(REQUEST_STOP);
 	struct supervisor_options options = {
-		.program = ctx->program, .quiet = ctx->arg_quiet, .verbose = ctx->arg_verbose > 0};
+		.quiet = ctx->arg_quiet, .verbose = ctx->arg_verbose > 0};
 	_cleanup_free_ struct stop_one *v = xcalloc(MAX(list->n, (size_t)1), sizeof(*v));
 	struct loop *loop = loop_new();
 	int status;

@@ -3,6 +3,7 @@
 #include "cmd/cmd_verify.h"
 
 #include "base/alloc.h"
+#include "os/proc.h"
 #include "run/helper.h"
 
 #include <errno.h>
@@ -71,7 +72,7 @@ static int run(struct cmd_context *ctx, void *data, int argc, char **argv)
 	_cleanup_strv_ struct strv words = STRV_INIT;
 	struct th_err err = TH_ERR_INIT;
 
-	if (helper_find(ctx->program, HELPER, &path, &err) < 0)
+	if (helper_find(proc_own_program(), HELPER, &path, &err) < 0)
 		return cmd_fail(&err);
 	strv_add(&words, HELPER);
 	if (ctx->arg_quiet)
@@ -83,7 +84,7 @@ static int run(struct cmd_context *ctx, void *data, int argc, char **argv)
 	for (int i = 0; i < argc; i++)
 		strv_add(&words, argv[i]);
 	/* how it asks for a task's own figures */
-	(void)setenv("TASKHOOK", ctx->program, 1);
+	(void)setenv("TASKHOOK", proc_own_program(), 1);
 	hand_on_env("TASKHOOK_VERIFY_ROOT", ctx->arg_root);
 	hand_on_env("TASKHOOK_VERIFY_CONFIG", ctx->arg_config);
 	execv(path, strv_null_terminated(&words));

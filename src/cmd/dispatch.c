@@ -456,16 +456,6 @@ static const struct cmd cmd_help = {
 
 /* ---- main ---- */
 
-static char *own_path(const char *argv0)
-{
-	char buf[4096];
-	ssize_t n = readlink("/proc/self/exe", buf, sizeof(buf));
-
-	if (n > 0 && (size_t)n < sizeof(buf))
-		return xstrndup(buf, (size_t)n);
-	return path_make_absolute(argv0 ? argv0 : "taskhook");
-}
-
 static int check_operands(const struct cmd *cmd, int n)
 {
 	if (cmd->max_args == 0 && n > 0)
@@ -550,7 +540,6 @@ static int run_main(struct main_state *m, int argc, char **argv)
 int dispatch_main(int argc, char **argv)
 {
 	struct main_state m = {.help = false};
-	char *program;
 	int status;
 
 	/* A closed pipe is found where it is written to. */
@@ -558,13 +547,10 @@ int dispatch_main(int argc, char **argv)
 	if (fd_fill_standard() < 0)
 		return EXIT_INTERNAL;
 	json_seed();
-	program = own_path(argc > 0 ? argv[0] : NULL);
-	m.ctx.program = program;
 	m.ctx.commands = cmd_table;
 	m.ctx.global_options = global_options;
 	status = cmd_finish(run_main(&m, argc, argv));
 	conf_free(m.ctx.conf);
 	layout_done(&m.ctx.layout);
-	free(program);
 	return status;
 }

@@ -58,7 +58,6 @@ const struct cmd_option start_option_table[] = {
 
 void start_options_complete(struct cmd_context *ctx, struct start_options *o)
 {
-	o->options.program = ctx->program;
 	o->options.quiet = ctx->arg_quiet;
 	o->options.verbose = ctx->arg_verbose > 0;
 	if (o->dry_run)

@@ -15,6 +15,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 /* The longest part of a value that a message repeats. */
 #define SHOWN_MAX 60
@@ -524,7 +525,8 @@ int conf_read_main(struct conf *c, const char *path, bool must_exist, const char
 	_cleanup_err_ struct th_err own = TH_ERR_INIT;
 	int total = 0, rc;
 
-	if (path)
+	/* Looked for first: most hosts have none, and no message is made up for nothing. */
+	if (path && (must_exist || access(path, F_OK) == 0 || errno != ENOENT))
 		strv_add(&files, path);
 	rc = dropin_dir ? list_dropins(dropin_dir, &names, &own) : 0;
 	for (size_t i = 0; i < names.n; i++)
@@ -544,8 +546,6 @@ int conf_read_main(struct conf *c, const char *path, bool must_exist, const char
 			return total;
 		rc = conf_read_file(
 			c, AT_FDCWD, files.v[i], files.v[i], CONF_IN_MAIN, report, arg, &own);
-		if (rc == -ENOENT && path && i == 0 && !must_exist)
-			rc = 0;
 	}
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/fileio.h"
+#include "base/macro.h"
 #include "model/jsonio.h"
 #include "model/name.h"
 
@@ -12,6 +13,7 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -133,11 +135,13 @@ json_t *record_to_json(const struct record *r)
 {
 	json_t *j = json_object(), *supervisor = json_object();
 
+	/* record_read_settled() knows how it begins. */
 	json_put(j, "format", json_integer(RECORD_FORMAT));
 	json_put_text(j, "taskhook", PACKAGE_VERSION);
-	json_put_text(j, "group", r->group);
 	json_put_text(j, "id", r->id);
+	json_put_text(j, "state", state_name(r->state));
 	json_put_u64(j, "run", r->run_number);
+	json_put_text(j, "group", r->group);
 	json_put_u64(j, "restarts", r->restart_count);
 	json_put_text(j, "boot_id", r->boot_id);
 	json_put_u64(j, "uid", r->uid);
@@ -146,7 +150,6 @@ json_t *record_to_json(const struct record *r)
 	json_put(supervisor, "pid", json_integer(r->supervisor_pid));
 	json_put_u64(supervisor, "start_ticks", r->supervisor_start_ticks);
 	json_put(j, "supervisor", supervisor);
-	json_put_text(j, "state", state_name(r->state));
 	put_time(j, "ended", r->ended);
 	if (r->duration_usec)
 		json_put_u64(j, "duration_usec", r->duration_usec);
@@ -436,6 +439,60 @@ int record_read(int dirfd, const char *id, struct record *ret, struct th_err *er
 		record_done(ret);
 		return rc;
 	}
+	return 0;
+}
+
+/* Goes over `text` at *p, which moves on. */
+static bool skip(const char **p, const char *text)
+{
+	size_t n = strlen(text);
+
+	if (strncmp(*p, text, n) != 0)
+		return false;
+	*p += n;
+	return true;
+}
+
+/* The name of a state in quotes that owes nothing more. */
+static bool skip_settled_state(const char **p)
+{
+	static const enum task_state settled[] = {STATE_DONE, STATE_FAILED};
+
+	for (size_t i = 0; i < ARRAY_SIZE(settled); i++) {
+		const char *here = *p;
+
+		if (skip(&here, state_name(settled[i])) && skip(&here, "\"")) {
+			*p = here;
+			return true;
+		}
+	}
+	return false;
+}
+
+_Static_assert(RECORD_FORMAT == 1, "which the next one expects");
+
+int record_read_settled(int dirfd, const char *id, unsigned *ret_run_number)
+{
+	_cleanup_free_ char *name = xasprintf("%s.json", id), *text = NULL;
+	const char *p;
+	char *end;
+	unsigned long n;
+	size_t size;
+	int r = file_read_at(dirfd, name, FILEIO_REGULAR | FILEIO_NOFOLLOW | FILEIO_ALTERNATED,
+		RECORD_MAX, &text, &size);
+
+	if (r < 0)
+		return r;
+	p = text;
+	if (!skip(&p, "{\"format\":1,\"taskhook\":\"" PACKAGE_VERSION "\",\"id\":\"") ||
+		!skip(&p, id) || !skip(&p, "\",\"state\":\"") || !skip_settled_state(&p) ||
+		!skip(&p, ",\"run\":") || text[size - 1] != '}')
+		return -EBADMSG;
+	errno = 0;
+	n = strtoul(p, &end, 10);
+	if (errno || end == p || *end != ',' || n > UINT_MAX)
+		return -EBADMSG;
+	*ret_run_number = (unsigned)n;
 	return 0;
 }
 

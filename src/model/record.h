@@ -85,6 +85,11 @@ int record_write(int dirfd, const struct record *r, struct th_err *err);
 /* -ENOENT: none. -EBADMSG: damaged, or of a newer format (err says which). */
 int record_read(int dirfd, const char *id, struct record *ret, struct th_err *err);
 
+/* For the start of the same ID again: the run number of a record as this version writes it, of a
+ * run that has ended and owes nothing, read without parsing all of it. -ENOENT: none; any other
+ * error: record_read() has to tell. */
+int record_read_settled(int dirfd, const char *id, unsigned *ret_run_number);
+
 /* Sets a record that cannot be read aside, as ID.json.damaged-TIME (microseconds), so that it is
  * neither read again nor lost. 0, or -errno with err. */
 int record_set_aside(int dirfd, const char *id, struct th_err *err);

@@ -5,10 +5,12 @@
 #include "base/alloc.h"
 #include "base/fd.h"
 #include "base/macro.h"
+#include "base/str.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -117,6 +119,23 @@ const char *proc_boot_id(void)
 		is_read = true;
 	}
 	return id;
+}
+
+const char *proc_own_program(void)
+{
+	static const char gone[] = " (deleted)";
+	static char path[PATH_MAX];
+	ssize_t n;
+
+	if (*path)
+		return path;
+	n = readlink("/proc/self/exe", path, sizeof(path) - 1);
+	path[MAX(n, 0)] = '\0';
+	if (n <= 0)
+		(void)snprintf(path, sizeof(path), "taskhook");
+	else if (str_ends_with(path, gone) && access(path, F_OK) < 0)
+		path[(size_t)n - strlen(gone)] = '\0';
+	return path;
 }
 
 int proc_start_time(pid_t pid, uint64_t *ret_ticks)

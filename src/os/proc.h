@@ -18,6 +18,11 @@
 /* /proc/sys/kernel/random/boot_id as text, read once; "" where it cannot be read. */
 const char *proc_boot_id(void);
 
+/* The absolute path of the running program, read once (/proc/self/exe, proc(5)); "taskhook", which
+ * PATH may know, where that cannot be read. That of its successor where it has been replaced since
+ * it was started, as an upgrade does. */
+const char *proc_own_program(void);
+
 /* Reads /proc/PID/NAME, as far as `size` holds it and a NUL. The bytes read; -ESRCH: no such
  * process; -errno. */
 ssize_t proc_read_file(pid_t pid, const char *name, char *buf, size_t size);

@@ -330,7 +330,6 @@ static int start_work(struct item *i, struct th_err *err)
 	open_cgroup(i);
 	i->started = clock_monotonic_usec();
 	spec = (struct fetchwork_spec){.loop = c->loop,
-		.program = c->options->program,
 		.artifact = i->artifact,
 		.settings = &c->task->fetch,
 		.known = {.digest = i->known.digest,

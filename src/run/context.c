@@ -112,7 +112,6 @@ void context_init_hooks(struct context *c)
 
 	s->layout = c->layout;
 	s->task = c->task;
-	s->program = c->options->program;
 	s->loop = c->loop;
 	s->cg = &c->cg;
 	s->live = c->live;

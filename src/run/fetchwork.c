@@ -8,6 +8,7 @@
 #include "base/rmtree.h"
 #include "base/str.h"
 #include "os/cred.h"
+#include "os/proc.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -222,7 +223,7 @@ static int start_helper(struct fetchwork *w, struct th_err *err)
 	_cleanup_fetchjob_ struct fetchjob job = FETCHJOB_INIT;
 	_cleanup_free_ char *helper = NULL;
 	struct fetch_spec spec;
-	int r = fetch_find_helper(w->spec.program, &helper, err);
+	int r = fetch_find_helper(proc_own_program(), &helper, err);
 
 	if (r == 0)
 		r = fetchjob_make(w->spec.artifact, w->spec.settings, &w->spec.known, &job, err);

@@ -24,7 +24,6 @@
 
 struct fetchwork_spec {
 	struct loop *loop;
-	const char *program; /* the running taskhook */
 	const struct artifact *artifact;
 	const struct fetch_settings *settings;
 	struct fetch_known known;

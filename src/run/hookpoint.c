@@ -9,6 +9,7 @@
 #include "base/rmtree.h"
 #include "os/cred.h"
 #include "os/hostip.h"
+#include "os/proc.h"
 #include "run/hookenv.h"
 #include "run/hookresult.h"
 #include "run/hookrun.h"
@@ -481,7 +482,7 @@ static int run_once(struct hook_session *s, const struct hook *h, enum hook_poin
 			.duration = s->duration,
 			.result_file = result_file,
 			.state_dir = state_dir,
-			.taskhook = s->program,
+			.taskhook = proc_own_program(),
 			.node_ip = s->node_ip,
 			.home = as ? as->home : NULL,
 			.user = as ? as->name : NULL,

@@ -37,7 +37,6 @@ struct hook_session {
 	/* Set by the owner; not owned. */
 	const struct layout *layout;
 	const struct task *task;
-	const char *program; /* path of taskhook, for $TASKHOOK */
 	struct loop *loop;
 	struct cgtree *cg;
 	struct live *live;    /* NULL: none */

@@ -227,7 +227,6 @@ static int set_up(
 		s->task = &t->group_task;
 		s->group_only = true;
 	}
-	s->program = o->program;
 	s->loop = t->loop;
 	s->cg = &t->cg;
 	s->as_root = geteuid() == 0;

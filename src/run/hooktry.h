@@ -14,7 +14,6 @@
 #include <stdbool.h>
 
 struct hooktry_options {
-	const char *program;	 /* absolute path of taskhook, for hooks */
 	const char *only;	 /* the one hook to run; NULL: all */
 	enum task_result result; /* how the task is said to have ended, at points after its end */
 	bool quiet;

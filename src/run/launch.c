@@ -299,7 +299,8 @@ int launch_task(struct context *c, struct th_err *err)
 	spec.fds[0] = in;
 	spec.fds[1] = out;
 	spec.fds[2] = errors;
-	spec.cwd = cwd;
+	spec.cwd = t->workdir;
+	spec.cwd_fd = t->workdir ? -1 : c->task_fd;
 	spec.die_with_parent = t->end_with_supervisor;
 
 	/* With a cgroup nobody will ask for the start time of what ends with us: whatever is left

@@ -15,7 +15,6 @@ enum if_running {
 };
 
 struct supervisor_options {
-	const char *program; /* absolute path of taskhook, for hooks */
 	bool quiet, verbose;
 	bool strict;	  /* failures that stop nothing turn status 0 into 122 */
 	bool interactive; /* -i: a terminal's stdin is passed on */

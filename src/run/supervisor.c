@@ -200,6 +200,11 @@ static int settle_earlier(struct context *c, struct th_err *err)
 
 	if (r < 0)
 		return r;
+	r = record_read_settled(c->records_fd, c->task->id, &c->record.run_number);
+	if (r == 0) {
+		remove_left_run_dir(c);
+		return 0;
+	}
 	r = record_read(c->records_fd, c->task->id, &old, &why);
 	if (r == -ENOENT) {
 		remove_left_run_dir(c);

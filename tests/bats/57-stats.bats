@@ -118,7 +118,11 @@ kill-after = 100ms'
 	[[ $output =~ taskhook_hook_last_duration_seconds\{$of,point=\"post-stop\",hook=\"30-slow\"\}\ 0\.[1-9] ]]
 	[[ $output == *"taskhook_hook_last_success_timestamp_seconds{$of,point=\"pre-start\",hook=\"10-good\"} 1"* ]]
 	[[ $output != *"taskhook_hook_last_success_timestamp_seconds{$of,point=\"post-stop\",hook=\"20-bad\"}"* ]]
-	! command -v promtool || promtool check metrics <"$BATS_TEST_TMPDIR/om"
+	command -v promtool >/dev/null || return 0
+	# The older text format, in which textfiles are read too, has no families of counters: promtool knows no more of it,
+	# and misses the help of NAME_total alone (3: it reads all of it and finds fault with the style).
+	promtool check metrics <"$BATS_TEST_TMPDIR/om" >"$BATS_TEST_TMPDIR/said" 2>&1 || [ $? -eq 3 ]
+	run -1 grep -v '_total no help text$' "$BATS_TEST_TMPDIR/said"
 }
 
 # watch ENVIRONMENT ARG...: `stats --watch` on a terminal of its own, whose input is the FIFO $BATS_TEST_TMPDIR/in and

@@ -217,10 +217,53 @@ static void test_damaged(void)
 	is_int(record_read(scratch_fd, "dir", &r, &err), -EBADMSG, "a directory is no record");
 }
 
+#define HEAD "{\"format\":1,\"taskhook\":\"" PACKAGE_VERSION "\","
+
+static void settled(const char *text, int expected)
+{
+	unsigned run = 7;
+
+	if (file_replace_at(scratch_fd, "x.json", 0600, text, strlen(text)) < 0)
+		bail("cannot write a test file");
+	is_int(record_read_settled(scratch_fd, "x", &run), expected, "settled: %s", text);
+	is_int(run, expected ? 7 : 12, "with its run");
+}
+
+static void test_settled(void)
+{
+	char group[] = "g", id[] = "x";
+	struct record r = {.group = group,
+		.id = id,
+		.state = STATE_DONE,
+		.run_number = 12,
+		.format = RECORD_FORMAT};
+	_cleanup_err_ struct th_err err = TH_ERR_INIT;
+	unsigned run = 0;
+
+	is_int(record_read_settled(scratch_fd, "nobody", &run), -ENOENT, "no record");
+	is_int(record_write(scratch_fd, &r, &err), 0, "write");
+	is_int(record_read_settled(scratch_fd, "x", &run), 0, "what is written is what is read");
+	is_int(run, 12, "with its run");
+	r.state = STATE_STUCK;
+	is_int(record_write(scratch_fd, &r, &err), 0, "write");
+	is_int(record_read_settled(scratch_fd, "x", &run), -EBADMSG, "a stuck one still owes");
+	settled(HEAD "\"id\":\"x\",\"state\":\"done\",\"run\":12,\"group\":\"g\"}", 0);
+	settled(HEAD "\"id\":\"x\",\"state\":\"failed\",\"run\":12,\"group\":\"g\"}", 0);
+	settled(HEAD "\"id\":\"x\",\"state\":\"failed\",\"run\":12,\"group\":\"g\"", -EBADMSG);
+	settled(HEAD "\"id\":\"x\",\"state\":\"running\",\"run\":12,\"group\":\"g\"}", -EBADMSG);
+	settled(HEAD "\"id\":\"xy\",\"state\":\"done\",\"run\":12,\"group\":\"g\"}", -EBADMSG);
+	settled(HEAD "\"id\":\"x\",\"state\":\"done\",\"run\":12.5,\"group\":\"g\"}", -EBADMSG);
+	settled(HEAD "\"id\":\"x\",\"state\":\"done\",\"run\":99999999999,\"group\":\"g\"}",
+		-EBADMSG);
+	settled("{\"format\":2}", -EBADMSG);
+	settled("", -EBADMSG);
+}
+
 int main(void)
 {
 	char path[] = "/tmp/test-record-XXXXXX";
-	static const char *const made[] = {"web.json", "i.json", "x.json", "link.json"};
+	static const char *const made[] = {
+		"web.json", "i.json", "x.json", "link.json", ".x.json.before"};
 
 	if (!mkdtemp(path))
 		bail("cannot make a directory");
@@ -228,6 +271,7 @@ int main(void)
 	test_round_trip();
 	test_least();
 	test_damaged();
+	test_settled();
 	for (size_t i = 0; i < sizeof(made) / sizeof(made[0]); i++)
 		(void)unlinkat(scratch_fd, made[i], 0);
 	(void)unlinkat(scratch_fd, "dir.json", AT_REMOVEDIR);
