@@ -40,6 +40,9 @@ OPTION(dialect, "dialect")
 OPTION(lint, "lint")
 OPTION(output, "output")
 OPTION(json, "json")
+OPTION(resume, "resume")
+OPTION(replay, "replay")
+OPTION(responses, "responses")
 
 static const struct cmd_option options[] = {
 	{'a', "arg", "NAME=VALUE", "an argument of the template", .set = set_arg},
@@ -51,6 +54,11 @@ static const struct cmd_option options[] = {
 		.set = set_dialect},
 	{0, "lint", NULL, "check the template, and ask nothing", .set = set_lint},
 	{0, "output", "FILE", "keep the record of the run in a file", .set = set_output},
+	{0, "resume", NULL, "go on with the killed run that --output has the record of",
+		.set = set_resume},
+	{0, "replay", "FILE", "judge the measurements of a record again, and ask nothing",
+		.set = set_replay},
+	{0, "responses", NULL, "keep what was answered in the record, too", .set = set_responses},
 	{0, "json", NULL, "print the record at the end", .set = set_json},
 	{0},
 };

@@ -280,21 +280,18 @@ static void explain(const struct tmpl_metric *m, const struct expr_env *env, boo
 	}
 }
 
+/* `response`: NULL where there is none. */
 static int judge(const struct tmpl *t, const struct tmpl_metric *m, const struct args *args,
-	const struct reply *a, struct value_pool *pool, struct measurement *ret, struct th_err *err)
+	struct value result, const struct value *response, struct value_pool *pool,
+	struct measurement *ret, struct th_err *err)
 {
-	struct value result = {.type = VALUE_NIL}, response, named;
+	struct value named;
 	struct expr_env env = {.result = &result};
 	bool success = false, failure = false;
 	_cleanup_free_ char *text = NULL;
-	int r = result_of(t, m, a, pool, &result, err);
 
-	if (r == 0)
-		r = response_to_value(a, pool, &response);
-	if (r == 0)
-		r = args_to_value(args, pool, &named);
-	if (r < 0)
-		return err_set(err, EXIT_DATAERR, -r, "the answer is too large");
+	if (args_to_value(args, pool, &named) < 0)
+		return bad(err, "the answer is too large");
 	if (t->dialect == EXPR_BCS && result.type != VALUE_STRING) {
 		_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
 
@@ -306,7 +303,7 @@ static int judge(const struct tmpl *t, const struct tmpl_metric *m, const struct
 		       : value_to_json(&result, 0);
 	ret->value = xstrndup(text, MIN(strlen(text), ASSESS_VALUE_MAX));
 	if (t->dialect == EXPR_ARGO) {
-		env.response = &response;
+		env.response = response;
 		env.args = &named;
 	}
 	if (m->success && expr_eval_bool(m->success, &env, &success, err) < 0) {
@@ -330,17 +327,106 @@ static void redact(const struct args *args, char **text)
 	*text = clean;
 }
 
+static void finish(const struct args *args, int r, struct th_err *err, struct measurement *ret)
+{
+	if (r < 0) {
+		ret->phase = PHASE_ERROR;
+		ret->message = str_escape(err_text(err), 2 * REASON_MAX);
+	}
+	redact(args, &ret->message);
+	redact(args, &ret->value);
+}
+
 void assess(const struct tmpl *t, const struct tmpl_metric *m, const struct args *args,
 	const struct reply *a, struct measurement *ret)
 {
 	_cleanup_value_pool_ struct value_pool pool = VALUE_POOL_INIT;
 	_cleanup_err_ struct th_err err = TH_ERR_INIT;
+	struct value result = {.type = VALUE_NIL}, response;
+	int r;
 
 	pool.limit_bytes = POOL_MAX;
-	if (judge(t, m, args, a, &pool, ret, &err) < 0) {
-		ret->phase = PHASE_ERROR;
-		ret->message = str_escape(err_text(&err), 2 * REASON_MAX);
+	r = result_of(t, m, a, &pool, &result, &err);
+	if (r == 0)
+		r = response_to_value(a, &pool, &response);
+	if (r == 0)
+		r = judge(t, m, args, result, &response, &pool, ret, &err);
+	else
+		(void)bad(&err, "the answer is too large");
+	finish(args, r, &err, ret);
+}
+
+/* ---- values that were recorded --------------------------------------------------------------- */
+
+#define SAMPLES_NESTED_MAX 2
+
+/* Numbers of Prometheus: JSON but for NaN, +Inf and -Inf. */
+static int samples_from_text(
+	const char **text, unsigned depth, struct value_pool *pool, struct value *ret)
+{
+	_cleanup_free_ struct value *items = NULL;
+	size_t n = 0, len;
+	double number;
+
+	if (**text != '[') {
+		len = strcspn(*text, ",]");
+		if (value_parse_float(*text, len, &number) < 0)
+			return -EINVAL;
+		*text += len;
+		*ret = value_float(number);
+		return 0;
 	}
-	redact(args, &ret->message);
-	redact(args, &ret->value);
+	if (depth == SAMPLES_NESTED_MAX)
+		return -EINVAL;
+	++*text;
+	while (**text != ']') {
+		items = xreallocarray(items, n + 1, sizeof(*items));
+		if (samples_from_text(text, depth + 1, pool, &items[n]) < 0)
+			return -EINVAL;
+		n++;
+		if (**text == ',' && (*text)[1] != ']')
+			++*text;
+		else if (**text != ']')
+			return -EINVAL;
+	}
+	++*text;
+	return value_make_array(pool, items, n,
+		n > 0 && items[0].type == VALUE_ARRAY ? VALUE_ANY : VALUE_FLOAT, ret);
+}
+
+static int value_from_text(const struct tmpl *t, const struct tmpl_metric *m, const char *text,
+	struct value_pool *pool, struct value *ret, struct th_err *err)
+{
+	const char *rest = text;
+	int r;
+
+	if (strlen(text) >= ASSESS_VALUE_MAX)
+		return bad(err, "the recorded value was cut");
+	if (t->dialect == EXPR_BCS)
+		return value_make_string(pool, text, strlen(text), ret);
+	if (m->provider == TMPL_PROMETHEUS) {
+		r = samples_from_text(&rest, 0, pool, ret);
+		return r == 0 && !*rest ? 0 : bad(err, "the recorded value is none of Prometheus");
+	}
+	r = value_from_json(pool, text, strlen(text), ret, NULL);
+	if (r == -EINVAL)
+		return value_make_string(pool, text, strlen(text), ret);
+	if (r == 0 && m->provider == TMPL_EXEC && !m->path && ret->type == VALUE_FLOAT)
+		*ret = value_int(value_float_to_int(ret->u.number));
+	return r < 0 ? bad(err, "the recorded value is too large") : 0;
+}
+
+void assess_value(const struct tmpl *t, const struct tmpl_metric *m, const struct args *args,
+	const char *value, struct measurement *ret)
+{
+	_cleanup_value_pool_ struct value_pool pool = VALUE_POOL_INIT;
+	_cleanup_err_ struct th_err err = TH_ERR_INIT;
+	struct value result = {.type = VALUE_NIL};
+	int r;
+
+	pool.limit_bytes = POOL_MAX;
+	r = value_from_text(t, m, value, &pool, &result, &err);
+	if (r == 0)
+		r = judge(t, m, args, result, NULL, &pool, ret, &err);
+	finish(args, r, &err, ret);
 }

@@ -27,4 +27,9 @@ void reply_done(struct reply *a);
 void assess(const struct tmpl *t, const struct tmpl_metric *m, const struct args *args,
 	const struct reply *a, struct measurement *ret);
 
+/* The same from a value as `value` of a measurement shows it. There is no response then, and a
+ * value that was cut is an error. */
+void assess_value(const struct tmpl *t, const struct tmpl_metric *m, const struct args *args,
+	const char *value, struct measurement *ret);
+
 #endif

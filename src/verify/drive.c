@@ -8,6 +8,8 @@
 #include "verify/load.h"
 #include "verify/measure.h"
 #include "verify/hookrun.h"
+#include "verify/reply.h"
+#include "verify/report.h"
 #include "verify/runstate.h"
 
 #include <errno.h>
@@ -22,8 +24,10 @@ struct drive {
 	const struct tmpl *t;
 	struct runstate rs;
 	struct measure ms;
-	usec_t started_usec; /* wall clock */
-	usec_t *asked_usec;  /* of each measurement under way, wall clock */
+	usec_t started_usec;   /* wall clock */
+	usec_t completed_usec; /* of a run that was over before, wall clock; 0 */
+	usec_t shift_usec;     /* the clock of the run is so far ahead of the monotonic one */
+	usec_t *asked_usec;    /* of each measurement under way, wall clock */
 	int signal_fd;
 	bool terminal;
 };
@@ -51,6 +55,13 @@ static bool was_signalled(const struct drive *d)
 	return read(d->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info);
 }
 
+/* The monotonic clock, but for a run that was begun before the machine was: its time since then has
+ * to have a place. */
+static usec_t run_clock(const struct drive *d)
+{
+	return usec_add(clock_monotonic_usec(), d->shift_usec);
+}
+
 static int save(const struct drive *d, struct th_err *err)
 {
 	_cleanup_json_ json_t *record = NULL;
@@ -65,7 +76,7 @@ static void begin_due(struct drive *d)
 {
 	ssize_t i;
 
-	while ((i = runstate_due(&d->rs, clock_monotonic_usec())) >= 0) {
+	while ((i = runstate_due(&d->rs, run_clock(d))) >= 0) {
 		runstate_begin(&d->rs, (size_t)i);
 		d->asked_usec[i] = clock_realtime_usec();
 		measure_begin(&d->ms, (size_t)i, &d->t->metrics[i]);
@@ -82,15 +93,6 @@ static void cancel_all(struct drive *d)
 		}
 }
 
-static void say_progress(const struct drive *d, size_t i, const struct measurement *m)
-{
-	_cleanup_free_ char *value = m->value ? str_escape(m->value, 80) : NULL;
-
-	log_message(d->terminal ? LOG_LEVEL_NOTICE : LOG_LEVEL_INFO, "%s: metric '%s': %s%s%s%s%s",
-		d->t->name, d->t->metrics[i].name, phase_name(m->phase), value ? ", value " : "",
-		value ? value : "", m->message ? ": " : "", m->message ? m->message : "");
-}
-
 static int take_answers(struct drive *d, struct th_err *err)
 {
 	struct reply answer = {.exit_status = -1};
@@ -101,11 +103,13 @@ static int take_answers(struct drive *d, struct th_err *err)
 		struct measurement m = {.phase = PHASE_PENDING};
 
 		assess(d->t, &d->t->metrics[i], &d->o->args, &answer, &m);
+		if (d->o->responses)
+			m.reply = reply_to_json(&answer, &d->o->args);
 		reply_done(&answer);
 		m.started_usec = d->asked_usec[i];
 		m.finished_usec = clock_realtime_usec();
-		say_progress(d, (size_t)i, &m);
-		runstate_finish(&d->rs, (size_t)i, clock_monotonic_usec(), &m);
+		report_measurement(d->t, (size_t)i, &m, d->terminal);
+		runstate_finish(&d->rs, (size_t)i, run_clock(d), &m);
 		r = save(d, err);
 	}
 	return r;
@@ -113,10 +117,11 @@ static int take_answers(struct drive *d, struct th_err *err)
 
 static int loop(struct drive *d, struct th_err *err)
 {
+	usec_t next;
 	int r = save(d, err);
 
 	while (r == 0 && !runstate_is_over(&d->rs)) {
-		runstate_tick(&d->rs, clock_monotonic_usec());
+		runstate_tick(&d->rs, run_clock(d));
 		if (was_signalled(d))
 			runstate_terminate(&d->rs);
 		if (runstate_is_terminating(&d->rs))
@@ -124,45 +129,61 @@ static int loop(struct drive *d, struct th_err *err)
 		begin_due(d);
 		if (runstate_is_over(&d->rs))
 			break;
-		measure_wait(&d->ms, d->signal_fd, runstate_next(&d->rs, clock_monotonic_usec()));
+		next = runstate_next(&d->rs, run_clock(d));
+		if (next != USEC_INFINITY)
+			next = usec_sub(next, d->shift_usec);
+		measure_wait(&d->ms, d->signal_fd, next);
 		r = take_answers(d, err);
 	}
 	return r < 0 ? r : save(d, err);
 }
 
-static void say_end(const struct drive *d)
+/* From the record of a run that was killed; one that is not there yet is one that has not begun. */
+static int take_up(struct drive *d, struct th_err *err)
 {
-	const struct runstate *rs = &d->rs;
-	enum log_level level = rs->phase == PHASE_SUCCESSFUL ? LOG_LEVEL_NOTICE : LOG_LEVEL_ERROR;
+	_cleanup_json_ json_t *record = NULL;
+	char when[CLOCK_RFC3339_MAX];
+	usec_t now = clock_realtime_usec(), started;
+	int r = hookrun_read(d->o->output, &record, err);
 
-	for (size_t i = 0; i < d->t->n; i++) {
-		const struct metric_state *s = &rs->metrics[i];
-
-		log_notice("%s: metric '%s'%s: %s (%u successful, %u failed, %u inconclusive, %u "
-			   "with an error)",
-			d->t->name, d->t->metrics[i].name,
-			d->t->metrics[i].dry_run ? " (dry run)" : "", phase_name(s->phase),
-			s->successful, s->failed, s->inconclusive, s->error);
+	if (r == -ENOENT) {
+		err_clear(err);
+		return 0;
 	}
-	log_message(level, "%s: %s%s%s", d->t->name, phase_name(rs->phase), rs->message ? ": " : "",
-		rs->message ? rs->message : "");
+	if (r < 0)
+		return r;
+	if (hookrun_times(record, &started, &d->completed_usec) == 0)
+		d->shift_usec = usec_sub(now, started);
+	r = hookrun_resume(record, d->o->output, &d->rs, run_clock(d), now, &d->started_usec, err);
+	if (r < 0)
+		return r;
+	log_notice("%s: %s the run that began at %s", d->t->name,
+		runstate_is_over(&d->rs) ? "this was the end of" : "going on with",
+		clock_rfc3339(d->started_usec, when, sizeof(when)));
+	return 0;
 }
 
-static int exit_status(enum phase phase)
+static int run(struct drive *d, struct th_err *err)
 {
-	switch (phase) {
-	case PHASE_SUCCESSFUL:
-		return 0;
-	case PHASE_FAILED:
-		return 1;
-	case PHASE_INCONCLUSIVE:
-		return 3;
-	case PHASE_PENDING:
-	case PHASE_RUNNING:
-	case PHASE_ERROR:
-		break;
+	_cleanup_json_ json_t *record = NULL;
+	int r = 0;
+
+	if (d->o->resume)
+		r = take_up(d, err);
+	if (r < 0)
+		return r;
+	if (!runstate_is_over(&d->rs)) {
+		r = measure_init(&d->ms, d->t->n);
+		r = r < 0 ? err_set(err, EXIT_INTERNAL, -r, "libcurl cannot start") : loop(d, err);
+		measure_done(&d->ms);
 	}
-	return 2;
+	if (r < 0)
+		return r;
+	if (d->o->json)
+		record = hookrun_to_json(&d->rs, d->started_usec,
+			d->completed_usec > 0 ? d->completed_usec : clock_realtime_usec());
+	report_end(&d->rs, record);
+	return report_exit_status(d->rs.phase);
 }
 
 int drive_run(const struct options *o, const struct tmpl *t, struct th_err *err)
@@ -174,27 +195,11 @@ int drive_run(const struct options *o, const struct tmpl *t, struct th_err *err)
 		return r;
 	d.signal_fd = r;
 	d.asked_usec = xcalloc(t->n + 1, sizeof(*d.asked_usec));
-	runstate_init(&d.rs, t, clock_monotonic_usec());
 	d.started_usec = clock_realtime_usec();
-	r = measure_init(&d.ms, t->n);
-	if (r < 0)
-		(void)err_set(err, EXIT_INTERNAL, -r, "libcurl cannot start");
-	else
-		r = loop(&d, err);
-	if (r == 0) {
-		say_end(&d);
-		if (o->json) {
-			_cleanup_json_ json_t *record =
-				hookrun_to_json(&d.rs, d.started_usec, clock_realtime_usec());
-
-			(void)json_dumpf(record, stdout, JSON_INDENT(2));
-			(void)putchar('\n');
-		}
-		r = exit_status(d.rs.phase);
-	}
-	measure_done(&d.ms);
+	runstate_init(&d.rs, t, run_clock(&d));
+	r = run(&d, err);
 	runstate_done(&d.rs);
 	free(d.asked_usec);
-	(void)fd_close(d.signal_fd);
+	fd_close(d.signal_fd);
 	return r;
 }

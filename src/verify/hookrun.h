@@ -3,7 +3,8 @@
 
 /*
  * The record of a run: a HookRun as JSON, with the names that BlueKing and Argo Rollouts give its
- * fields. Counters that are 0 are left out, as they do.
+ * fields. Counters that are 0 are left out, as they do. Of taskhook's own: "format", and "process"
+ * while the run lasts, by which --resume sees whether it still does.
  */
 
 #include "base/error.h"
@@ -18,5 +19,36 @@ json_t *hookrun_to_json(const struct runstate *rs, usec_t started_usec, usec_t n
 /* Replaces the file at once: readers see the old or the new record. -errno with err
  * (EXIT_CANTCREAT). */
 int hookrun_write(const char *path, const json_t *record, struct th_err *err);
+
+#define HOOKRUN_FORMAT	 1
+#define HOOKRUN_SIZE_MAX ((size_t)256 * 1024 * 1024)
+
+/*
+ * Reads a record back, also one that comes from one of the two projects (kind HookRun or
+ * AnalysisRun). The caller's. -ENOENT and the like with err (EXIT_CONFIG, EXIT_NOPERM); -EBADMSG
+ * with err (EXIT_DATAERR): it is damaged, or no such record.
+ */
+int hookrun_read(const char *path, json_t **ret, struct th_err *err);
+
+/* An element of measurements. -EINVAL: not of the form, *ret is unset. */
+int hookrun_to_measurement(const json_t *o, struct measurement *ret);
+
+/* When it began and when it was completed, on the wall clock; 0: not told. -EINVAL: not of the
+ * form.
+ */
+int hookrun_times(const json_t *record, usec_t *ret_started_usec, usec_t *ret_completed_usec);
+
+/* The results of the metric `name` in a record; NULL where it has none. */
+const json_t *hookrun_find_metric(const json_t *record, const char *name);
+
+/*
+ * Puts a run back to where its record says that it was: *rs, which was begun with runstate_init()
+ * at `now` for a template of the same name, text and arguments, else err says what is different.
+ * *ret_started_usec is when it began, on the wall clock, as `now_usec`. -EBADMSG with err
+ * (EXIT_DATAERR): damaged, no record of taskhook, or another template's; -EBUSY with err
+ * (EXIT_BUSY): the run is still under way.
+ */
+int hookrun_resume(const json_t *record, const char *path, struct runstate *rs, usec_t now,
+	usec_t now_usec, usec_t *ret_started_usec, struct th_err *err);
 
 #endif

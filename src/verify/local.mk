@@ -35,6 +35,12 @@ th_verify_SOURCES = \
 	src/verify/measure_internal.h \
 	src/verify/options.c \
 	src/verify/options.h \
+	src/verify/replay.c \
+	src/verify/replay.h \
+	src/verify/reply.c \
+	src/verify/reply.h \
+	src/verify/report.c \
+	src/verify/report.h \
 	src/verify/regex.c \
 	src/verify/regex.h \
 	src/verify/runstate.c \

@@ -6,8 +6,11 @@
 #include "verify/drive.h"
 #include "verify/load.h"
 #include "verify/options.h"
+#include "verify/replay.h"
 #include "verify/tmpl.h"
 
+#include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -38,19 +41,42 @@ static void say_findings(const struct options *o, const struct findings *found)
 static int lint(const struct options *o, const struct tmpl *t, const struct findings *found)
 {
 	char span[CLOCK_SPAN_MAX];
+	const char *why;
 	usec_t worst;
 
 	if (found->errors.n)
 		return EXIT_DATAERR;
-	worst = tmpl_worst_case(t);
+	worst = tmpl_worst_case(t, &why);
 	if (worst == USEC_INFINITY)
-		log_notice("%s: template '%s': %zu %s, without an end", o->file, t->name, t->n,
-			t->n == 1 ? "metric" : "metrics");
+		log_notice("%s: template '%s': %zu %s, without an end: %s", o->file, t->name, t->n,
+			t->n == 1 ? "metric" : "metrics", why);
 	else
 		log_notice("%s: template '%s': %zu %s, takes at most %s", o->file, t->name, t->n,
 			t->n == 1 ? "metric" : "metrics",
 			clock_format_span(worst, span, sizeof(span)));
 	return EXIT_OK;
+}
+
+/* In microseconds, for taskhook; where there is no end, why. */
+static int say_worst_case(const struct tmpl *t)
+{
+	const char *why = NULL;
+	usec_t worst = tmpl_worst_case(t, &why);
+
+	if (worst == USEC_INFINITY)
+		(void)printf("infinity %s\n", why);
+	else
+		(void)printf("%" PRIu64 "\n", worst);
+	return EXIT_OK;
+}
+
+/* Of one that begins with "#!", what the environment will give it is not known before. */
+static bool begins_with_shebang(const char *path)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	char head[2];
+
+	return fd >= 0 && fd_read_full(fd, head, sizeof(head)) == 2 && memcmp(head, "#!", 2) == 0;
 }
 
 static int run(struct options *o)
@@ -62,17 +88,23 @@ static int run(struct options *o)
 
 	int r;
 
-	o->args.lint = o->lint;
-	o->args.from_environment = getenv("HOOK_POINT") != NULL;
+	/* the longest time is asked for before there is a task to take values from */
+	o->args.lint = o->lint || o->worst_case;
+	o->args.from_environment =
+		getenv("HOOK_POINT") || (o->args.lint && begins_with_shebang(o->file));
 	if (load_file(o->file, o->name, &doc, &err) < 0)
 		return fail(&err);
 	tmpl_init(&t, doc, o->file, o->dialect, &o->args, &found);
+	if (o->worst_case)
+		strv_clear(&found.warnings);
 	say_findings(o, &found);
 	if (o->lint)
 		return lint(o, &t, &found);
 	if (found.errors.n)
 		return EXIT_DATAERR;
-	r = drive_run(o, &t, &err);
+	if (o->worst_case)
+		return say_worst_case(&t);
+	r = o->replay ? replay_run(o, &t, &err) : drive_run(o, &t, &err);
 	return r < 0 ? fail(&err) : r;
 }
 

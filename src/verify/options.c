@@ -20,6 +20,10 @@ enum {
 	OPT_LINT,
 	OPT_OUTPUT,
 	OPT_JSON,
+	OPT_RESUME,
+	OPT_REPLAY,
+	OPT_RESPONSES,
+	OPT_WORST_CASE,
 	OPT_HELP,
 	OPT_VERSION,
 };
@@ -34,6 +38,10 @@ static const struct option longopts[] = {
 	{"lint", no_argument, NULL, OPT_LINT},
 	{"output", required_argument, NULL, OPT_OUTPUT},
 	{"json", no_argument, NULL, OPT_JSON},
+	{"resume", no_argument, NULL, OPT_RESUME},
+	{"replay", required_argument, NULL, OPT_REPLAY},
+	{"responses", no_argument, NULL, OPT_RESPONSES},
+	{"worst-case", no_argument, NULL, OPT_WORST_CASE},
 	{"quiet", no_argument, NULL, 'q'},
 	{"verbose", no_argument, NULL, 'v'},
 	{"help", no_argument, NULL, OPT_HELP},
@@ -113,6 +121,18 @@ static int take(struct options *o, int c, struct th_err *err)
 	case OPT_JSON:
 		o->json = true;
 		return 0;
+	case OPT_RESUME:
+		o->resume = true;
+		return 0;
+	case OPT_REPLAY:
+		o->replay = optarg;
+		return 0;
+	case OPT_RESPONSES:
+		o->responses = true;
+		return 0;
+	case OPT_WORST_CASE:
+		o->worst_case = true;
+		return 0;
 	case 'q':
 		o->quiet = true;
 		return 0;
@@ -131,6 +151,20 @@ static int take(struct options *o, int c, struct th_err *err)
 		return err_set(err, EXIT_USAGE, EINVAL,
 			"unknown option, or one without its value (see taskhook-verify(1))");
 	}
+}
+
+static int check(const struct options *o, struct th_err *err)
+{
+	if (o->resume && !o->output)
+		return err_set(err, EXIT_USAGE, EINVAL,
+			"--resume needs --output FILE: the record of the run to go on with");
+	if (o->resume + (o->replay != NULL) + o->lint > 1)
+		return err_set(err, EXIT_USAGE, EINVAL,
+			"--lint, --resume and --replay do not go together");
+	if (o->responses && !o->output && !o->json)
+		return err_set(err, EXIT_USAGE, EINVAL,
+			"--responses needs --output FILE or --json: a record that keeps them");
+	return 0;
 }
 
 int options_parse(struct options *o, int argc, char **argv, struct th_err *err)
@@ -155,5 +189,5 @@ int options_parse(struct options *o, int argc, char **argv, struct th_err *err)
 		return err_set(err, EXIT_USAGE, EINVAL,
 			"more than one template is given (a second operand is the hook point, "
 			"where HOOK_POINT has it too)");
-	return 0;
+	return check(o, err);
 }

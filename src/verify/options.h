@@ -14,7 +14,8 @@ struct options {
 	const char *name;
 	int dialect;	    /* enum expr_dialect, or -1 */
 	const char *output; /* where the record goes; NULL */
-	bool lint, json, quiet, verbose;
+	const char *replay; /* a record whose measurements are judged; NULL */
+	bool lint, json, resume, responses, worst_case, quiet, verbose;
 };
 #define OPTIONS_INIT                                                                               \
 	{                                                                                          \

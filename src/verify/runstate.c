@@ -55,6 +55,7 @@ void measurement_done(struct measurement *m)
 {
 	free(m->message);
 	free(m->value);
+	json_decref(m->reply);
 	*m = (struct measurement){.phase = PHASE_PENDING};
 }
 
@@ -243,7 +244,7 @@ static void assess_run(struct runstate *rs)
 	} else if (message) {
 		set_message(&rs->message, xstrdup(message));
 	} else if (rs->terminated) {
-		set_message(&rs->message, xstrdup("Run Terminated"));
+		set_message(&rs->message, xstrdup(RUNSTATE_TERMINATED));
 	}
 }
 

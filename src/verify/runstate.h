@@ -32,10 +32,13 @@ const char *phase_name(enum phase phase); /* "Successful" */
 bool phase_from_name(const char *name, enum phase *ret);
 bool phase_is_terminal(enum phase phase);
 
+#define RUNSTATE_TERMINATED "Run Terminated" /* the message of a run that was */
+
 struct measurement {
 	enum phase phase;
 	char *message;			    /* owned; NULL: none */
 	char *value;			    /* as it is shown; owned; NULL: none */
+	json_t *reply;			    /* the answer, where it is kept; owned; NULL: none */
 	usec_t started_usec, finished_usec; /* wall clock, for the record */
 };
 void measurement_done(struct measurement *m);

@@ -38,7 +38,8 @@ struct reader {
 	struct tmpl *t;
 	struct args *args;
 	struct findings *found;
-	char where[64]; /* "metrics[1]: " */
+	char where[64];	  /* "metrics[1]: " */
+	bool met_unknown; /* is_unknown() was true */
 };
 
 static void complain(struct reader *r, const char *fmt, ...) PRINTF_ATTR(2, 3);
@@ -111,6 +112,15 @@ static bool is_unknown(const struct reader *r, const char *text)
 	return r->args->lint && strstr(text, "{{");
 }
 
+/* Likewise, of one that the longest time depends on. */
+static bool is_unknown_number(struct reader *r, const char *text)
+{
+	bool unknown = is_unknown(r, text);
+
+	r->met_unknown = r->met_unknown || unknown;
+	return unknown;
+}
+
 static bool get_bool(struct reader *r, const json_t *o, const char *key)
 {
 	_cleanup_free_ char *text = get_text(r, o, key);
@@ -126,7 +136,7 @@ static bool get_integer(struct reader *r, const json_t *o, const char *key, int6
 {
 	_cleanup_free_ char *text = get_text(r, o, key), *shown = NULL;
 
-	if (!text || is_unknown(r, text))
+	if (!text || is_unknown_number(r, text))
 		return false;
 	if (parse_int(text, -TMPL_COUNT_MAX, TMPL_COUNT_MAX, ret) == 0)
 		return true;
@@ -157,7 +167,7 @@ static bool get_duration(
 
 	if (!text)
 		return false;
-	if (is_unknown(r, text)) {
+	if (is_unknown_number(r, text)) {
 		*ret = USEC_PER_SEC;
 		return true;
 	}
@@ -181,7 +191,7 @@ static void get_timeout(struct reader *r, const json_t *o, const char *key, usec
 	_cleanup_free_ char *text = get_text(r, o, key);
 	int64_t seconds;
 
-	if (!text || is_unknown(r, text))
+	if (!text || is_unknown_number(r, text))
 		return;
 	if (parse_int(text, INT64_MIN, INT64_MAX, &seconds) == 0) {
 		if (seconds < 0 || seconds > 86400)
@@ -717,6 +727,7 @@ void tmpl_done(struct tmpl *t)
 	free(t->metrics);
 	free(t->name);
 	free(t->kind);
+	json_decref(t->spec);
 }
 
 /* ---- rules that name metrics by a pattern ---------------------------------------------------- */
@@ -803,6 +814,8 @@ static void read_spec(struct reader *r, const json_t *spec, int dialect)
 	if (get_duration(r, spec, "timeout", "timeout", &r->t->timeout_usec) &&
 		r->t->timeout_usec == 0)
 		complain(r, "timeout must be more than 0");
+	if (r->met_unknown)
+		r->t->timeout_usec = USEC_INFINITY;
 	if (json_array_size(metrics) == 0 || json_array_size(metrics) > TMPL_METRICS_MAX) {
 		complain(r,
 			json_array_size(metrics) ? "more than %d metrics" : "no metrics specified",
@@ -814,11 +827,91 @@ static void read_spec(struct reader *r, const json_t *spec, int dialect)
 	{
 		(void)snprintf(r->where, sizeof(r->where), "metrics[%zu]: ", i);
 		r->t->n = i + 1;
+		r->met_unknown = false;
 		read_metric(r, &r->t->metrics[i], o);
+		r->t->metrics[i].is_open = r->met_unknown;
 	}
 	r->where[0] = '\0';
 	apply_rules(r, spec, "dryRun", "Dry-Run");
 	apply_rules(r, spec, "measurementRetention", "Measurement Retention");
+}
+
+/* ---- what a record says was run -------------------------------------------------------------- */
+
+static json_t *clean_string(const struct args *args, const char *text)
+{
+	_cleanup_free_ char *clean = args_redact(args, text), *shown = NULL;
+	json_t *v = json_string(clean);
+
+	if (v)
+		return v;
+	/* the value of an argument need not be UTF-8, and need not be after it was cut */
+	shown = str_escape(clean, 0);
+	return json_string(shown);
+}
+
+/* A copy without the values of secrets. */
+static json_t *redact_tree(const struct args *args, const json_t *tree)
+{
+	json_t *copy, *v;
+	const char *key;
+	size_t i;
+
+	if (json_is_string(tree))
+		return clean_string(args, json_string_value(tree));
+	if (json_is_array(tree)) {
+		copy = json_array();
+		json_array_foreach(tree, i, v)(void)
+			json_array_append_new(copy, redact_tree(args, v));
+		return copy;
+	}
+	if (json_is_object(tree)) {
+		copy = json_object();
+		json_object_foreach((json_t *)(uintptr_t)tree, key, v)(void)
+			json_object_set_new(copy, key, redact_tree(args, v));
+		return copy;
+	}
+	return json_incref((json_t *)(uintptr_t)tree);
+}
+
+static int compare_args(const void *a, const void *b)
+{
+	return strcmp((*(const struct arg *const *)a)->name, (*(const struct arg *const *)b)->name);
+}
+
+/* By name: in which order they were given means nothing. */
+static json_t *args_to_json(const struct args *args)
+{
+	_cleanup_free_ const struct arg **sorted = xcalloc(args->n + 1, sizeof(*sorted));
+	json_t *list = json_array();
+	size_t n = 0;
+
+	for (size_t i = 0; i < args->n; i++)
+		if (args->v[i].declared || args->v[i].used)
+			sorted[n++] = &args->v[i];
+	if (n > 1)
+		qsort(sorted, n, sizeof(*sorted), compare_args);
+	for (size_t i = 0; i < n; i++) {
+		json_t *o = json_object();
+
+		(void)json_object_set_new(o, "name", clean_string(args, sorted[i]->name));
+		if (sorted[i]->value)
+			(void)json_object_set_new(o, "value",
+				sorted[i]->secret ? json_string("*****")
+						  : clean_string(args, sorted[i]->value));
+		(void)json_array_append_new(list, o);
+	}
+	return list;
+}
+
+static json_t *spec_as_run(const struct tmpl *t, const json_t *spec, const struct args *args)
+{
+	json_t *o = redact_tree(args, spec);
+
+	(void)json_object_set_new(o, "args", args_to_json(args));
+	(void)json_object_set_new(
+		o, "dialect", json_string(t->dialect == EXPR_BCS ? "bcs" : "argo"));
+	return o;
 }
 
 void tmpl_init(struct tmpl *t, const json_t *doc, const char *file, int dialect, struct args *args,
@@ -842,6 +935,8 @@ void tmpl_init(struct tmpl *t, const json_t *doc, const char *file, int dialect,
 		return;
 	}
 	read_spec(&r, rendered, dialect);
+	if (!args->lint)
+		t->spec = spec_as_run(t, spec, args);
 	for (size_t i = 0; i < args->n; i++)
 		if (!args->v[i].used)
 			strv_addf(&found->warnings, "the argument '%s' is never used",
@@ -875,14 +970,20 @@ static usec_t metric_worst_case(const struct tmpl *t, const struct tmpl_metric *
 	return usec_add(sum, times(m->interval_usec, count - 1));
 }
 
-usec_t tmpl_worst_case(const struct tmpl *t)
+usec_t tmpl_worst_case(const struct tmpl *t, const char **ret_why)
 {
 	usec_t worst = 0;
 
 	for (size_t i = 0; i < t->n; i++) {
-		usec_t one = metric_worst_case(t, &t->metrics[i]);
+		const struct tmpl_metric *m = &t->metrics[i];
+		usec_t one = m->is_open ? USEC_INFINITY : metric_worst_case(t, m);
 
 		worst = t->ordered ? usec_add(worst, one) : MAX(worst, one);
+		if (one == USEC_INFINITY)
+			*ret_why = m->is_open ? "a number or duration has an argument without a "
+						"value"
+					      : "a metric has an interval and no count, and the "
+						"template no timeout";
 	}
 	return MIN(worst, t->timeout_usec);
 }

@@ -52,6 +52,7 @@ struct tmpl_metric {
 	struct expr *success, *failure; /* NULL: none */
 	bool dry_run;
 	unsigned retention;
+	bool is_open; /* with --lint: a number or duration has an argument without a value */
 
 	enum tmpl_provider provider;
 	struct jsonpath *path; /* NULL: the whole */
@@ -76,6 +77,9 @@ struct tmpl {
 	usec_t timeout_usec; /* USEC_INFINITY: none */
 	struct tmpl_metric *metrics;
 	size_t n;
+	/* As it was written, with the values of the arguments, secrets as *****: what a record says
+	 * was run. NULL with --lint. */
+	json_t *spec;
 };
 
 /* What is found: texts without the name of the file. */
@@ -98,7 +102,8 @@ void tmpl_done(struct tmpl *t);
 /* How many counted measurements a metric takes: 0 is without an end. */
 unsigned tmpl_effective_count(const struct tmpl_metric *m);
 
-/* The longest that a run can take; USEC_INFINITY where a metric has no end. */
-usec_t tmpl_worst_case(const struct tmpl *t);
+/* The longest that a run can take; USEC_INFINITY where it has no end, or where nobody can tell as
+ * an argument without a value is in a number or a duration: *ret_why says which (not owned). */
+usec_t tmpl_worst_case(const struct tmpl *t, const char **ret_why);
 
 #endif

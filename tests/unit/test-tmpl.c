@@ -260,17 +260,43 @@ static void test_args(void)
 
 static void test_worst_case(void)
 {
-	static const char text[] =
-		METRIC "    count: 2\n    interval: 60s\n    consecutiveErrorLimit: 0\n" WEB;
-	_cleanup_args_ struct args args = {.n = 0};
-	_cleanup_findings_ struct findings found = {STRV_INIT, STRV_INIT};
-	_cleanup_json_ json_t *doc = NULL;
-	_cleanup_tmpl_ struct tmpl t = {.n = 0};
+	static const struct {
+		const char *what, *text;
+		usec_t seconds; /* USEC_INFINITY: none */
+	} cases[] = {
+		{"two requests of 10s and 60s between",
+			METRIC
+			"    count: 2\n    interval: 60s\n    consecutiveErrorLimit: 0\n" WEB,
+			80},
+		/* BlueKing's example: with four errors before each that counts, 10s apart */
+		{"errors are not counted", METRIC "    count: 2\n    interval: 60s\n" WEB, 240},
+		{"an interval and no count", METRIC "    interval: 60s\n" WEB, USEC_INFINITY},
+		{"an argument without a value",
+			METRIC "    count: '{{ args.n }}'\n    interval: 1s\n" WEB, USEC_INFINITY},
+		{"the same in a duration",
+			METRIC "    count: 2\n    interval: '{{ args.n }}'\n" WEB, USEC_INFINITY},
+		{"elsewhere it means nothing",
+			METRIC "    successCondition: result == '{{ args.n }}'\n    "
+			       "consecutiveErrorLimit: 0\n" WEB,
+			10},
+	};
 
-	(void)load_memory(text, sizeof(text) - 1, "t", NULL, &doc, NULL);
-	tmpl_init(&t, doc, "t", -1, &args, &found);
-	is_int((int)(tmpl_worst_case(&t) / USEC_PER_SEC), 80,
-		"two requests of 10s and 60s between");
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_args_ struct args args = {.lint = true, .from_environment = true};
+		_cleanup_findings_ struct findings found = {STRV_INIT, STRV_INIT};
+		_cleanup_json_ json_t *doc = NULL;
+		_cleanup_tmpl_ struct tmpl t = {.n = 0};
+		const char *why = NULL;
+		usec_t worst;
+
+		(void)load_memory(cases[i].text, strlen(cases[i].text), "t", NULL, &doc, NULL);
+		tmpl_init(&t, doc, "t", -1, &args, &found);
+		is_uint(found.errors.n, 0, "%s", found.errors.n ? found.errors.v[0] : "good");
+		worst = tmpl_worst_case(&t, &why);
+		is_uint(worst == USEC_INFINITY ? worst : worst / USEC_PER_SEC, cases[i].seconds,
+			"%s", cases[i].what);
+		ok((worst == USEC_INFINITY) == (why != NULL), "and why, where there is none");
+	}
 }
 
 int main(void)
