@@ -115,7 +115,7 @@ static const char *on_failure_name(const struct hook *h, enum hook_point point)
 }
 
 /* What else there is to say of a hook that runs: "60s, warn, 2 retries, user nobody". */
-static char *describe_settings(const struct hook *h, enum hook_point point)
+static char *describe_settings(const struct hook *h, enum hook_point point, usec_t total_timeout)
 {
 	const struct hook_settings *s = &h->settings;
 	struct strbuf b = STRBUF_INIT;
@@ -123,6 +123,9 @@ static char *describe_settings(const struct hook *h, enum hook_point point)
 
 	strbuf_addf(&b, "%s, %s", clock_format_span(s->timeout, span, sizeof(span)),
 		on_failure_name(h, point));
+	if (s->timeout > total_timeout)
+		strbuf_addf(&b, ", ended by total-timeout after %s",
+			clock_format_span(total_timeout, span, sizeof(span)));
 	if (s->retries)
 		strbuf_addf(&b, ", %u %s", s->retries, s->retries == 1 ? "retry" : "retries");
 	if (s->user)
@@ -133,10 +136,11 @@ static char *describe_settings(const struct hook *h, enum hook_point point)
 	return strbuf_steal(&b);
 }
 
-static void print_hook(const struct hook *h, enum hook_point point, int width)
+static void print_hook(const struct hook *h, enum hook_point point, usec_t total_timeout, int width)
 {
 	_cleanup_free_ char *path = str_escape(h->path, 0);
-	_cleanup_free_ char *settings = h->verdict == HOOK_RUN ? describe_settings(h, point) : NULL;
+	_cleanup_free_ char *settings =
+		h->verdict == HOOK_RUN ? describe_settings(h, point, total_timeout) : NULL;
 	_cleanup_free_ char *reason = h->reason ? str_escape(h->reason, 0) : NULL;
 
 	printf("  %-6s  %-*s  %s\n", hook_verdict_name(h->verdict), width, path,
@@ -145,7 +149,7 @@ static void print_hook(const struct hook *h, enum hook_point point, int width)
 			 : "");
 }
 
-static int print_all(const struct all_points *a, const struct plan_budget *b)
+static int print_all(const struct task *t, const struct all_points *a, const struct plan_budget *b)
 {
 	char start[CLOCK_SPAN_MAX], post[CLOCK_SPAN_MAX], stop[CLOCK_SPAN_MAX];
 	size_t width = 0;
@@ -158,7 +162,8 @@ static int print_all(const struct all_points *a, const struct plan_budget *b)
 			continue;
 		printf("%s\n", point_name(p));
 		for (size_t i = 0; i < a->v[p].n; i++)
-			print_hook(a->v[p].v[i], p, (int)MIN(width, (size_t)60));
+			print_hook(a->v[p].v[i], p, t->hooks_total_timeout,
+				(int)MIN(width, (size_t)60));
 	}
 	if (width == 0)
 		puts("no hooks; 'taskhook hooks new POINT NAME' makes one");
@@ -245,7 +250,7 @@ static int run_list(struct cmd_context *ctx, void *data, int argc, char **argv)
 		list_all(&ctx->layout, task, false, &all, &err) < 0 ||
 		plan_budget(&ctx->layout, task, &budget, &err) < 0)
 		return cmd_fail(&err);
-	return d->json ? print_json(task, &all, &budget) : print_all(&all, &budget);
+	return d->json ? print_json(task, &all, &budget) : print_all(task, &all, &budget);
 }
 
 static void list_done(void *data)

@@ -101,7 +101,8 @@ int hook_settings_from_conf(struct hook_settings *ret, const struct conf *hook_c
 		return r;
 
 	hook_settings_init(&s, timeout, kill_after);
-	if (conf_is_set(c, KEY_HOOK_TIMEOUT))
+	s.timeout_is_set = conf_is_set(c, KEY_HOOK_TIMEOUT);
+	if (s.timeout_is_set)
 		s.timeout = conf_duration(c, KEY_HOOK_TIMEOUT);
 	if (conf_is_set(c, KEY_HOOK_KILL_AFTER))
 		s.kill_after = conf_duration(c, KEY_HOOK_KILL_AFTER);

@@ -39,6 +39,7 @@ enum hook_run_if {
 /* Settings of one hook: NAME.conf, [hook NAME] or defaults. */
 struct hook_settings {
 	usec_t timeout, kill_after;
+	bool timeout_is_set; /* not the default */
 	enum hook_on_failure on_failure;
 	unsigned retries;
 	usec_t retry_delay;
@@ -86,6 +87,7 @@ struct hook {
 	char *fix;    /* command that mends an unsafe one, or NULL */
 	bool misconfigured; /* not unsafe, but its path or its settings are wrong: EXIT_CONFIG */
 	bool is_mask;	    /* a link to /dev/null: it masks and is never run */
+	bool is_template;   /* of 'taskhook verify': its exit status is a phase */
 	bool begins_with_shebang; /* of a skipped file: tell it at run time */
 	off_t size;		  /* of the file, for the record */
 	usec_t mtime;		  /* realtime */

@@ -7,6 +7,7 @@
 #include "base/path.h"
 #include "base/trust.h"
 #include "os/cred.h"
+#include "run/hooktemplate.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -50,8 +51,17 @@ struct listing {
 	struct listing *next;
 };
 
+/* What was told of a template, for as long as the file stays as it was. */
+struct timing {
+	char *path, *refusal; /* refusal: NULL, or why it is no hook */
+	off_t size;
+	usec_t mtime, timeout;
+	struct timing *next;
+};
+
 struct hook_cache {
 	struct listing *listings;
+	struct timing *timings;
 	bool has_moment;
 	uint64_t moment;
 	uint32_t missing; /* at this moment: a bit for each of the search path, the group's next */
@@ -80,6 +90,14 @@ struct hook_cache *hook_cache_free(struct hook_cache *c)
 
 		c->listings = l->next;
 		listing_unref(l);
+	}
+	while (c->timings) {
+		struct timing *t = c->timings;
+
+		c->timings = t->next;
+		free(t->path);
+		free(t->refusal);
+		free(t);
 	}
 	free(c);
 	return NULL;
@@ -709,6 +727,56 @@ static void check_hooks(struct hook_list *l)
 			check_hook(l->v[i], uid, trust);
 }
 
+/* ---- templates --------------------------------------------------------------------------------
+ */
+
+static struct timing *time_template(
+	struct hook_cache *c, const struct hook *h, const struct strv *options)
+{
+	_cleanup_err_ struct th_err why = TH_ERR_INIT;
+	struct timing *t = c->timings;
+
+	while (t && (strcmp(t->path, h->path) != 0 || t->size != h->size || t->mtime != h->mtime))
+		t = t->next;
+	if (t)
+		return t;
+	t = xcalloc(1, sizeof(*t));
+	t->path = xstrdup(h->path);
+	t->size = h->size;
+	t->mtime = h->mtime;
+	if (hook_template_timeout(h->path, options, &t->timeout, &why) < 0)
+		t->refusal = xstrdup(err_text(&why));
+	t->next = c->timings;
+	c->timings = t;
+	return t;
+}
+
+/* Nothing reads a file for root that others could change. */
+static bool may_be_read(const struct hook *h)
+{
+	return geteuid() != 0 || trust_check_path(h->path, 0, NULL, NULL, NULL) == 0;
+}
+
+/* Templates have the time that they need, where nothing else was set. */
+static void time_templates(struct hook_list *l, struct hook_cache *cache)
+{
+	for (size_t i = 0; i < l->n; i++) {
+		struct hook *h = l->v[i];
+		_cleanup_strv_ struct strv options = STRV_INIT;
+		const struct timing *t;
+
+		if (h->verdict != HOOK_RUN || !hook_template_find(h->path, &options) ||
+			!may_be_read(h))
+			continue;
+		h->is_template = true;
+		t = time_template(cache, h, &options);
+		if (t->refusal)
+			refuse(h, t->refusal);
+		else if (!h->settings.timeout_is_set)
+			h->settings.timeout = t->timeout;
+	}
+}
+
 /* ---- all of it --------------------------------------------------------------------------------
  */
 
@@ -749,6 +817,7 @@ int hookdir_list(const struct layout *l, const struct task *t, enum hook_point p
 	}
 	if (check_trust)
 		check_hooks(&list);
+	time_templates(&list, cache);
 	*ret = list;
 	return 0;
 }

@@ -386,6 +386,21 @@ static void take_status(struct hook_run *r)
 		r->exit_code = WEXITSTATUS(status);
 }
 
+/* taskhook-verify(1) */
+static const char *phase_of_status(int status)
+{
+	switch (status) {
+	case 1:
+		return " (Failed)";
+	case 2:
+		return " (Error)";
+	case 3:
+		return " (Inconclusive)";
+	default:
+		return "";
+	}
+}
+
 static char *describe_end(const struct hook_run *r, usec_t start)
 {
 	char span[CLOCK_SPAN_MAX];
@@ -404,7 +419,8 @@ static char *describe_end(const struct hook_run *r, usec_t start)
 	if (r->exit_signal)
 		return xasprintf("killed by SIG%s", signal_name(r->exit_signal));
 	if (r->exit_code != 0)
-		return xasprintf("exit status %d", r->exit_code);
+		return xasprintf("exit status %d%s", r->exit_code,
+			r->hook->is_template ? phase_of_status(r->exit_code) : "");
 	return NULL;
 }
 

@@ -48,6 +48,8 @@ th_run_SOURCES = \
 	src/run/hookresult.h \
 	src/run/hookrun.c \
 	src/run/hookrun.h \
+	src/run/hooktemplate.c \
+	src/run/hooktemplate.h \
 	src/run/hooktry.c \
 	src/run/hooktry.h \
 	src/run/janitor.c \

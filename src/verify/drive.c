@@ -133,6 +133,11 @@ static int loop(struct drive *d, struct th_err *err)
 		if (next != USEC_INFINITY)
 			next = usec_sub(next, d->shift_usec);
 		measure_wait(&d->ms, d->signal_fd, next);
+		/* before the answers: a signal may have gone to what is measured, too */
+		if (was_signalled(d)) {
+			runstate_terminate(&d->rs);
+			cancel_all(d);
+		}
 		r = take_answers(d, err);
 	}
 	return r < 0 ? r : save(d, err);

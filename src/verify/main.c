@@ -98,7 +98,7 @@ static int run(struct options *o)
 	if (o->worst_case)
 		strv_clear(&found.warnings);
 	say_findings(o, &found);
-	if (o->lint)
+	if (o->lint && !o->worst_case)
 		return lint(o, &t, &found);
 	if (found.errors.n)
 		return EXIT_DATAERR;

@@ -42,6 +42,7 @@ unit_tests = \
 	tests/unit/test-hookdir \
 	tests/unit/test-hookresult \
 	tests/unit/test-hookenv \
+	tests/unit/test-hooktemplate \
 	tests/unit/test-hookrun \
 	tests/unit/test-conf \
 	tests/unit/test-ini \
