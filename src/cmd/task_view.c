@@ -288,7 +288,7 @@ static void put_task(json_t *j, const struct record *r)
 json_t *task_view_to_json(const struct task_view *v, const struct layout *l)
 {
 	static const char *const hidden[] = {"format", "taskhook", "group", "id", "uid", "boot_id",
-		"supervisor", "state", "task", "hook_state"};
+		"supervisor", "state", "task", "hook_state", "result_file"};
 	_cleanup_free_ char *dir = layout_task_dir(l, v->group, v->id);
 	_cleanup_free_ char *logs = layout_log_dir(l, v->group, v->id);
 	_cleanup_free_ char *name = xasprintf("%s/%s", v->group, v->id);

@@ -27,6 +27,7 @@ void record_done(struct record *r)
 	outcome_done(&r->outcome);
 	strv_done(&r->output);
 	free(r->message);
+	free(r->result_file);
 	strv_done(&r->warnings);
 	artifact_results_done(&r->artifacts);
 	json_decref(r->task);
@@ -158,6 +159,7 @@ json_t *record_to_json(const struct record *r)
 	if (r->usage.known)
 		json_put(j, "usage", usage_to_json(&r->usage));
 	json_put_text(j, "message", r->message);
+	json_put_text(j, "result_file", r->result_file);
 	if (r->log_dropped)
 		json_put_u64(j, "log_dropped", r->log_dropped);
 	json_put_strv(j, "warnings", &r->warnings);
@@ -352,6 +354,7 @@ int record_from_json(const json_t *j, struct record *ret, struct th_err *err)
 	in_outcome(&in, &r);
 	in_usage(&in, &r.usage);
 	json_in_text(&in, "message", &r.message);
+	json_in_text(&in, "result_file", &r.result_file);
 	json_in_u64(&in, "log_dropped", &r.log_dropped);
 	json_in_strv(&in, "warnings", &r.warnings);
 	if (artifact_results_from_json(json_in_array(&in, "artifacts"), &r.artifacts, err) < 0)

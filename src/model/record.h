@@ -65,6 +65,7 @@ struct record {
 	struct strv output; /* last lines of the failing hook */
 	struct usage usage;
 	char *message;	      /* of a hook's [result], or NULL */
+	char *result_file;    /* --result of `start`, absolute, or NULL */
 	uint64_t log_dropped; /* bytes */
 	struct strv warnings; /* failures that did not stop it, one line each */
 	struct artifact_results artifacts;

@@ -364,6 +364,18 @@ void task_add_hook_option(struct task *t, const struct hook_option *o)
 	str_replace(&own->option, o->option);
 }
 
+bool task_has_hook_option(const struct task *t, const struct hook_option *o)
+{
+	for (size_t i = 0; i < t->n_hook_options; i++) {
+		const struct hook_option *own = &t->hook_options[i];
+
+		if (own->point == o->point && strcmp(own->path, o->path) == 0 &&
+			strcmp(own->role ? own->role : "", o->role ? o->role : "") == 0)
+			return true;
+	}
+	return false;
+}
+
 static int resolve_hooks(
 	struct task *t, const struct conf *c, const struct task_args *args, struct th_err *err)
 {

@@ -130,6 +130,8 @@ int task_resolve_group(
 	const struct conf *c, const struct task_args *args, struct task **ret, struct th_err *err);
 /* One more hook, as of the command line. Copies. */
 void task_add_hook_option(struct task *t, const struct hook_option *o);
+/* Is there one of the same point, path and role? */
+bool task_has_hook_option(const struct task *t, const struct hook_option *o);
 struct task *task_free(struct task *t);
 static inline void task_freep(struct task **t)
 {

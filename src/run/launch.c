@@ -307,7 +307,9 @@ int launch_task(struct context *c, struct th_err *err)
 	 * is found there. */
 	c->tree.skip_start_ticks = c->cg.on && t->end_with_supervisor;
 	/* Whoever comes after a kill in between owes it the post-exit hooks. */
-	live_begin(c->live)->main_pid = -1;
+	l = live_begin(c->live);
+	l->main_pid = -1;
+	l->exit.known = 0;
 	live_end(c->live);
 	r = proctree_start(&c->tree, c->cg.on ? c->cg.task_fd : -1, &spec, &step);
 	if (r < 0) {

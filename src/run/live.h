@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "model/point.h"
+#include "model/record.h"
 #include "model/state.h"
 
 #include <stdbool.h>
@@ -28,6 +29,18 @@ enum live_cgroups {
 	LIVE_CGROUPS_BEGUN,
 	LIVE_CGROUPS_MAKING_GROUP,
 	LIVE_CGROUPS_MAKING_TASK,
+};
+
+/* How the process ended: noted before the first post-exit hook, as whoever takes over has no other
+ * source; it holds until the next launch. */
+struct live_exit {
+	uint8_t known;
+	uint8_t result; /* enum task_result */
+	uint8_t has_exit_code;
+	uint8_t oom_killed;
+	int32_t exit_code, exit_signal, status;
+	uint64_t duration_usec;
+	struct usage usage; /* of all processes so far */
 };
 
 struct live_state {
@@ -67,6 +80,11 @@ struct live_state {
 	uint32_t restart_attempts;
 	uint64_t retry_at_usec;
 	uint64_t max_run_at_usec;
+	struct live_exit exit;
+	/* What a stop that is under way was asked for, instead of what the task says. */
+	int32_t stop_signal; /* 0: the task's */
+	uint8_t has_stop_timeout;
+	uint64_t stop_timeout_usec;
 };
 
 struct live; /* the writer's end */

@@ -30,6 +30,8 @@ th_run_SOURCES = \
 	src/run/fetchwork.h \
 	src/run/exec.c \
 	src/run/exec.h \
+	src/run/exitnote.c \
+	src/run/exitnote.h \
 	src/run/helper.c \
 	src/run/helper.h \
 	src/run/hookacct.c \
@@ -87,6 +89,8 @@ th_run_SOURCES = \
 	src/run/resume.h \
 	src/run/restarts.c \
 	src/run/restarts.h \
+	src/run/resultfile.c \
+	src/run/resultfile.h \
 	src/run/signals.c \
 	src/run/signals.h \
 	src/run/stage.c \

@@ -9,9 +9,13 @@
 #include "os/proc.h"
 #include "run/caller.h"
 #include "run/context.h"
+#include "run/exitnote.h"
 #include "run/launch.h"
 #include "run/requests.h"
+#include "run/restarts.h"
+#include "run/resultfile.h"
 #include "run/resume.h"
+#include "run/signals.h"
 #include "run/states.h"
 #include "run/streams.h"
 #include "run/taskdir.h"
@@ -26,11 +30,23 @@
 /* ---- is there something to take over? ---- */
 
 /* From state, to state; STATE_INVALID: this is brought to its end, not taken over. */
-static enum task_state state_after(enum task_state s)
+static enum task_state state_after(const struct live_state *l)
 {
+	enum task_state s = (enum task_state)l->state;
+	bool again = l->restart_count > 0;
+
 	switch (s) {
-	case STATE_LAUNCHING: /* launched, and no hook has run yet */
-		return STATE_POST_STARTING;
+	case STATE_LAUNCHING:
+		if (l->main_pid > 0) /* launched, and no hook has run yet */
+			return STATE_POST_STARTING;
+		/* Whether there is a process is not known, but where it would be. */
+		return again && *l->cgroup ? STATE_PREPARING : STATE_INVALID;
+	case STATE_PREPARING: /* of a first start: its caller is told */
+		return again ? s : STATE_INVALID;
+	case STATE_EXITED:
+		if (!l->exit.known)
+			return STATE_INVALID;
+		return l->retry_at_usec ? STATE_RESTART_DELAY : s;
 	case STATE_POST_STARTING:
 	case STATE_RUNNING:
 	case STATE_RESTART_ASKED:
@@ -38,12 +54,10 @@ static enum task_state state_after(enum task_state s)
 	case STATE_STOPPING:
 	case STATE_RESTART_STOPPING:
 	case STATE_RESTART_DELAY:
+	case STATE_PRE_RESTARTING:
 		return s;
 	case STATE_NEW:
 	case STATE_DEPLOYING:
-	case STATE_PREPARING:
-	case STATE_EXITED:
-	case STATE_PRE_RESTARTING:
 	case STATE_POST_STOPPING:
 	case STATE_UNDOING:
 	case STATE_REMOVING:
@@ -56,13 +70,23 @@ static enum task_state state_after(enum task_state s)
 	return STATE_INVALID;
 }
 
+static bool needs_process(enum task_state s)
+{
+	return s == STATE_POST_STARTING || s == STATE_RUNNING || s == STATE_STOPPING ||
+	       s == STATE_RESTART_STOPPING;
+}
+
 static bool is_left_running(int run_fd, struct live_state *ret)
 {
+	enum task_state next;
+
 	if (live_read(run_fd, ret) < 0 || strcmp(ret->boot_id, proc_boot_id()) != 0 ||
-		ret->state < 0 || ret->state >= STATE_COUNT ||
-		state_after((enum task_state)ret->state) == STATE_INVALID)
+		ret->state < 0 || ret->state >= STATE_COUNT)
 		return false;
-	return ret->state == STATE_RESTART_DELAY ||
+	next = state_after(ret);
+	if (next == STATE_INVALID)
+		return false;
+	return !needs_process(next) ||
 	       (ret->main_pid > 0 && proc_is_alive(ret->main_pid, ret->main_start_ticks));
 }
 
@@ -112,14 +136,26 @@ static void tell_of_hook(struct context *c, const struct live_state *l)
 						  : "");
 }
 
+/* Of a process that has ended, the reason tells whether that was asked for. */
+static bool is_stopping(const struct live_state *l)
+{
+	return l->state == STATE_STOPPING ||
+	       (l->state == STATE_EXITED && l->stop_reason != STOP_NONE &&
+		       l->stop_reason != STOP_EXITED && l->stop_reason != STOP_RESTART);
+}
+
 static void take_requests(struct context *c, const struct live_state *l)
 {
 	struct requests *q = &c->requests;
 
 	c->pre_stop_begun = l->pre_stop_begun;
-	q->restart = l->state == STATE_RESTART_STOPPING;
-	if (l->state != STATE_STOPPING)
+	q->restart = l->state == STATE_RESTART_STOPPING ||
+		     (l->state == STATE_EXITED && l->stop_reason == STOP_RESTART);
+	if (!is_stopping(l))
 		return;
+	q->with_signal = l->stop_signal;
+	q->has_timeout = l->has_stop_timeout;
+	q->with_timeout = l->stop_timeout_usec;
 	q->stop = true;
 	q->stop_reason = l->stop_reason > STOP_NONE && l->stop_reason < STOP_REASON_COUNT
 				 ? (enum stop_reason)l->stop_reason
@@ -127,6 +163,22 @@ static void take_requests(struct context *c, const struct live_state *l)
 	q->stop_at = clock_monotonic_usec();
 	q->warned_before = c->warned;
 	c->record.outcome.stop_reason = q->stop_reason;
+}
+
+/* There is no process: it has ended, and the next is waited for or prepared. */
+static void take_exit(struct context *c, const struct live_state *l)
+{
+	struct record *rec = &c->record;
+
+	if (exitnote_take(c, l) && (l->state != STATE_EXITED || l->retry_at_usec)) {
+		c->usage_before = rec->usage;
+		restarts_keep_exit(c);
+	}
+	if (state_after(l) != STATE_PREPARING)
+		return;
+	c->exited = false;
+	outcome_done(&rec->outcome);
+	rec->outcome = (struct outcome){.failed_point = POINT_NONE};
 }
 
 /* What the policy has counted, and what the processes before this one have used. */
@@ -140,18 +192,20 @@ static void take_restarts(struct context *c, const struct live_state *l)
 	c->is_restart = l->restart_count > 0;
 	c->max_run_at = l->max_run_at_usec;
 	c->usage_before = rec->usage;
-	if (l->state != STATE_RESTART_DELAY)
+	if (needs_process(state_after(l)))
 		return;
 	c->launched = c->exited = true;
-	c->retry_at =
-		usec_add(clock_monotonic_usec(), usec_sub(l->retry_at_usec, clock_realtime_usec()));
+	take_exit(c, l);
+	if (l->retry_at_usec)
+		c->retry_at = usec_add(
+			clock_monotonic_usec(), usec_sub(l->retry_at_usec, clock_realtime_usec()));
 }
 
 /* The lock is ours. 1: the process has ended; -errno with err: all is as it was, but for who has
  * noted it. */
 static int take_over(struct context *c, struct live_state *l, struct th_err *err)
 {
-	bool has_process = l->state != STATE_RESTART_DELAY;
+	bool has_process = needs_process(state_after(l));
 	struct record *rec = &c->record;
 	int r = resume_open_cgroups(c, l, err);
 
@@ -173,6 +227,9 @@ static int take_over(struct context *c, struct live_state *l, struct th_err *err
 	rec->state = (enum task_state)l->state;
 	c->has_record = true;
 	hook_session_take_state(&c->hooks, rec->hook_state);
+	/* The pre-start hooks are run again, and hand on anew. */
+	if (state_after(l) == STATE_PREPARING)
+		hook_session_begin_restart(&c->hooks);
 	take_requests(c, l);
 	r = context_begin_live(c, l, err);
 	if (r == 0)
@@ -234,6 +291,8 @@ int recover_run(const struct layout *layout, const char *group, const char *id,
 	log_set_task(name);
 	r = context_init(&c, layout, options, &err);
 	if (r == 0)
+		r = signals_watch(&c, &err);
+	if (r == 0)
 		r = caller_listen(&c, &err);
 	if (r == 0)
 		r = begin(&c, group, id, &task, &l, &err);
@@ -242,11 +301,12 @@ int recover_run(const struct layout *layout, const char *group, const char *id,
 		status = err.status ? err.status : EXIT_INTERNAL;
 	}
 	if (r == 0) {
+		tell_of_hook(&c, &l);
 		caller_let_go(&c);
 		log_notice("its supervisor was killed, process %d has taken over", (int)getpid());
-		tell_of_hook(&c, &l);
-		states_go_through(&c, state_after((enum task_state)l.state));
+		states_go_through(&c, state_after(&l));
 		status = c.record.outcome.status;
+		(void)resultfile_write(&c);
 		taskdir_unlock(&c);
 		requests_close(&c, status);
 	}

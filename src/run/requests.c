@@ -32,6 +32,38 @@ void requests_stop(struct context *c, int signo, enum stop_reason reason)
 	}
 }
 
+/* Written down at once, as whoever takes over shall run them too, and may be asked for the same
+ * again. */
+static void add_hooks(struct context *c, const struct request *r)
+{
+	_cleanup_err_ struct th_err why = TH_ERR_INIT;
+	size_t before = c->task->n_hook_options;
+
+	for (size_t i = 0; i < r->n_hooks; i++)
+		if (!task_has_hook_option(c->task, &r->hooks[i]))
+			task_add_hook_option(c->task, &r->hooks[i]);
+	if (c->task->n_hook_options == before)
+		return;
+	json_decref(c->record.task);
+	c->record.task = NULL;
+	if (context_write_record(c, &why) < 0)
+		context_warn(c, "%s, continuing", err_text(&why));
+}
+
+static void note_stop(struct context *c)
+{
+	const struct requests *q = &c->requests;
+	struct live_state *l;
+
+	if (!c->live)
+		return;
+	l = live_begin(c->live);
+	l->stop_signal = q->with_signal;
+	l->has_stop_timeout = q->has_timeout;
+	l->stop_timeout_usec = q->with_timeout;
+	live_end(c->live);
+}
+
 static void answer_stop(struct context *c, struct control_client *client, const struct request *r)
 {
 	struct requests *q = &c->requests;
@@ -42,13 +74,9 @@ static void answer_stop(struct context *c, struct control_client *client, const 
 	/* Of several the most impatient counts. */
 	if (r->timeout != USEC_INFINITY)
 		q->with_timeout = q->has_timeout ? MIN(q->with_timeout, r->timeout) : r->timeout;
-	for (size_t i = 0; i < r->n_hooks; i++)
-		task_add_hook_option(c->task, &r->hooks[i]);
-	if (r->n_hooks) { /* the record gets them with the next write */
-		json_decref(c->record.task);
-		c->record.task = NULL;
-	}
 	q->has_timeout = q->has_timeout || r->timeout != USEC_INFINITY;
+	note_stop(c);
+	add_hooks(c, r);
 	control_keep(client);
 }
 

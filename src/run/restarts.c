@@ -95,7 +95,7 @@ static void take_stop_reason(struct context *c)
 	o->decided_by = "taskhook";
 }
 
-static void keep_exit(struct context *c)
+void restarts_keep_exit(struct context *c)
 {
 	const struct outcome *o = &c->record.outcome;
 
@@ -122,7 +122,7 @@ enum task_event restarts_after_exit(struct context *c)
 		return EVENT_OK;
 	}
 	if (c->requests.restart) {
-		keep_exit(c);
+		restarts_keep_exit(c);
 		return EVENT_RESTART;
 	}
 	/* Stopped by a hook, at max-run-time, or for good. */
@@ -137,7 +137,7 @@ enum task_event restarts_after_exit(struct context *c)
 			.random = random_number()},
 		what);
 	if (event == EVENT_RETRY) {
-		keep_exit(c);
+		restarts_keep_exit(c);
 		/* Before the live state says so: whoever sees the delay finds its reason. */
 		c->record.state = STATE_RESTART_DELAY;
 		write_down(c);
@@ -198,6 +198,9 @@ void restarts_begin(struct context *c)
 	hook_session_begin_restart(&c->hooks);
 	if (c->live) {
 		l = live_begin(c->live);
+		/* With the rest: whoever takes over shall not count it a second time. */
+		l->state = STATE_PREPARING;
+		l->restart_count = c->record.restart_count;
 		l->main_pid = 0;
 		l->main_start_ticks = 0;
 		l->keeper_pid = 0;

@@ -19,6 +19,9 @@ enum task_event restarts_after_failure(struct context *c, const char *why);
 /* Waits for the delay: EVENT_OK, EVENT_STOP, or EVENT_RESTART (asked for: no longer). */
 enum task_event restarts_wait(struct context *c);
 
+/* The outcome becomes record.last_exit. */
+void restarts_keep_exit(struct context *c);
+
 /* Begins the next run: what the last one was is kept in record.last_exit, all else is as before the
  * first. */
 void restarts_begin(struct context *c);

@@ -11,7 +11,9 @@
 #include "os/proc.h"
 #include "run/context.h"
 #include "run/deploy.h"
+#include "run/exitnote.h"
 #include "run/launch.h"
+#include "run/resultfile.h"
 #include "run/states.h"
 #include "run/streams.h"
 #include "run/taskdir.h"
@@ -121,16 +123,19 @@ void resume_resolve_user(struct context *c)
 	(void)cred_self(&c->cred, NULL);
 }
 
-static void set_lost(struct context *c)
+static void set_lost(struct context *c, const struct live_state *l)
 {
 	struct outcome *o = &c->record.outcome;
+	bool known;
 
 	/* How a stuck one ended is known. */
 	if (c->record.state == STATE_STUCK && o->result != RESULT_NONE)
 		return;
+	/* So is how one ended whose supervisor was killed later, or that waited for a restart. */
+	known = exitnote_take(c, l) ||
+		(c->record.state == STATE_RESTART_DELAY && o->result != RESULT_NONE);
 	o->stop_reason = STOP_LOST;
-	/* So is how one ended that waited for a restart. */
-	if (c->record.state == STATE_RESTART_DELAY && o->result != RESULT_NONE)
+	if (known)
 		return;
 	o->result = RESULT_LOST;
 	o->status = EXIT_INTERNAL;
@@ -199,7 +204,7 @@ static int finish_locked(struct context *c, struct th_err *err)
 	if (r < 0)
 		return r;
 	resume_resolve_user(c);
-	set_lost(c);
+	set_lost(c, &l);
 	c->has_record = true;
 	r = context_begin_live(c, &l, err);
 	if (r == 0)
@@ -259,6 +264,8 @@ int resume_task(const struct layout *layout, const char *group, const char *id,
 
 		assert(task); /* resume_read_task() has made it */
 		r = finish_locked(&c, err);
+		if (r == 0)
+			(void)resultfile_write(&c);
 		if (ret_warnings)
 			*ret_warnings += (unsigned)(c.record.warnings.n - before);
 	}

@@ -7,6 +7,7 @@
 #include "os/trim.h"
 #include "run/caller.h"
 #include "run/deploy.h"
+#include "run/exitnote.h"
 #include "run/launch.h"
 #include "run/requests.h"
 #include "run/restarts.h"
@@ -328,26 +329,36 @@ static enum task_event do_restart_stopping(struct context *c)
 	return do_stopping(c);
 }
 
+/* A supervisor before this one may have run them. */
+static void run_post_exit(struct context *c)
+{
+	if (c->live && live_get(c->live)->post_exit_done)
+		return;
+	(void)stage_run_point(c, POINT_POST_EXIT, NULL, NULL);
+	if (!c->live)
+		return;
+	live_begin(c->live)->post_exit_done = 1;
+	live_end(c->live);
+}
+
 static enum task_event do_exited(struct context *c)
 {
 	struct outcome *o = &c->record.outcome;
 	enum task_result failed = o->failed_hook ? RESULT_HOOK_FAILED : RESULT_NONE;
+	bool has_process = c->tree.pid > 0;
 	int status = o->status;
-
 	enum task_event event;
 
-	if (c->tree.pid > 0 && launch_collect(c) < 0)
+	if (has_process && launch_collect(c) < 0)
 		return EVENT_UNKILLABLE;
 	if (failed != RESULT_NONE) { /* a post-start hook stopped the task: that decides */
 		o->result = status == EXIT_HOOK_TIMEOUT ? RESULT_HOOK_TIMEOUT : failed;
 		o->status = status;
 		o->decided_by = "hook";
 	}
-	(void)stage_run_point(c, POINT_POST_EXIT, NULL, NULL);
-	if (c->live) {
-		live_begin(c->live)->post_exit_done = 1;
-		live_end(c->live);
-	}
+	if (has_process)
+		exitnote_make(c);
+	run_post_exit(c);
 	event = restarts_after_exit(c);
 	if (event == EVENT_OK)
 		loop_clear_timer(c->loop, &c->max_run_timer);

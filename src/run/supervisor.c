@@ -16,6 +16,7 @@
 #include "run/reentry.h"
 #include "run/recover.h"
 #include "run/requests.h"
+#include "run/resultfile.h"
 #include "run/resume.h"
 #include "run/signals.h"
 #include "run/states.h"
@@ -32,9 +33,6 @@
 
 /* How often `--if-running=wait` and `replace` look. */
 #define WAIT_POLL_USEC (50 * USEC_PER_MSEC)
-
-/* For a reader of --result that is slow. */
-#define RESULT_WAIT (5 * USEC_PER_SEC)
 
 /* A lock that is held without a supervisor is held for a few system calls, on a disk that may be
  * busy. */
@@ -280,6 +278,9 @@ static int write_intent(struct context *c, struct th_err *err)
 	rec->state = STATE_NEW;
 	rec->outcome.failed_point = POINT_NONE;
 	rec->task = task_to_json(c->task);
+	/* `run` ends with its supervisor, and so does who waits for the file. */
+	if (c->options->background)
+		str_replace(&rec->result_file, c->options->result_file);
 	c->has_record = true;
 	return write_first_record(c, err);
 }
@@ -341,73 +342,6 @@ static void abandon(struct context *c)
 	(void)cgtree_remove_task(&c->cg, c->task->group, NULL, clock_monotonic_usec(), NULL);
 }
 
-/* /dev/stdout and its like, FIFOs and devices are written to; anything else is replaced, which
- * follows no link that somebody has planted. */
-static bool is_written_in_place(const char *path)
-{
-	struct stat st;
-
-	if (lstat(path, &st) < 0)
-		return false;
-	if (S_ISLNK(st.st_mode))
-		return str_starts_with(path, "/dev/") || str_starts_with(path, "/proc/self/fd/");
-	return !S_ISREG(st.st_mode);
-}
-
-static int write_in_place(const char *path, const char *text)
-{
-	/* A FIFO without a reader would hold the open for ever. O_APPEND: behind what the task
-	 * wrote to the same file. */
-	_cleanup_close_ int fd =
-		open(path, O_WRONLY | O_APPEND | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
-	usec_t deadline = usec_add(clock_monotonic_usec(), RESULT_WAIT);
-	size_t left = strlen(text);
-
-	if (fd < 0)
-		return -errno;
-	while (left) {
-		struct pollfd p = {.fd = fd, .events = POLLOUT};
-		usec_t wait = usec_sub(deadline, clock_monotonic_usec());
-		ssize_t n = write(fd, text, left);
-
-		if (n >= 0) {
-			text += n;
-			left -= (size_t)n;
-		} else if (errno == EAGAIN) {
-			if (wait == 0)
-				return -ETIMEDOUT;
-			(void)poll(&p, 1, (int)(wait / USEC_PER_MSEC) + 1);
-		} else if (errno != EINTR) {
-			return -errno;
-		}
-	}
-	return 0;
-}
-
-static int write_result_file(struct context *c)
-{
-	const char *path = c->options->result_file;
-	_cleanup_free_ char *text = NULL;
-	json_t *j;
-	int r;
-
-	if (!path)
-		return 0;
-	j = record_to_json(&c->record);
-	/* What only root may read in the 0600 record stays there: the values of the environment,
-	 * and what hooks handed on. */
-	(void)json_object_del(j, "task");
-	(void)json_object_del(j, "hook_state");
-	text = json_dumps(j, JSON_INDENT(2));
-	json_decref(j);
-	r = is_written_in_place(path) ? write_in_place(path, text)
-				      : file_replace_at(AT_FDCWD, path, 0644, text, strlen(text));
-	if (r < 0)
-		log_error("cannot write '%s': %s", path,
-			r == -ENXIO ? "nobody reads from it" : strerror(-r));
-	return r;
-}
-
 static int final_status(struct context *c)
 {
 	struct outcome *o = &c->record.outcome;
@@ -422,7 +356,7 @@ static int final_status(struct context *c)
 	if (failures > 1)
 		log_warning("%zu failures did not stop it; 'taskhook status %s' names them",
 			failures, c->task->name);
-	if (write_result_file(c) < 0 && o->status == 0)
+	if (resultfile_write(c) < 0 && o->status == 0)
 		return EXIT_CANTCREAT;
 	if (failures && c->options->strict && o->status == 0)
 		return EXIT_WITH_FAILURES;
@@ -472,7 +406,7 @@ static int refuse(struct context *c, int r, const struct th_err *why)
 		rec->started = rec->ended = clock_realtime_usec();
 		rec->state = STATE_FAILED;
 	}
-	(void)write_result_file(c);
+	(void)resultfile_write(c);
 	return o->status;
 }
 

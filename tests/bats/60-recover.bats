@@ -215,6 +215,165 @@ ended_or_zombie() { [ ! -e "/proc/$1" ] || [ "$(sed 's/.*) \(.\).*/\1/' "/proc/$
 	assert_clean
 }
 
+# slow_hook POINT: the first of its runs says so and waits, the others only say so
+slow_hook()
+{
+	hook "$1/10-slow" "echo $1 \$STOP_REASON \$RESULT \$EXIT_CODE >>'$root/order'
+		[ ! -e '$root/slow' ] || { rm '$root/slow'; echo >>'$root/reached'; sleep $other_nap; }"
+}
+often='--set restart.policy=on-failure --set restart.delay=0 --set restart.attempts=5 --set restart.interval=1h'
+
+@test "killed while post-exit hooks ran: how the process ended is known, and the task ends as it would have" {
+	slow_hook post-exit
+	slow_hook post-stop
+	mkfifo "$root/go"
+	touch "$root/slow"
+	run -0 begin -i t -- sh -c 'read line <"$0"; exit 5' "$root/go"
+	echo >"$root/go"
+	wait_for test -s "$root/reached"
+	is_state t exited
+	lose t
+	is_state t lost
+	run -0 --separate-stderr th recover
+	[ "$output" = "$group/t" ]
+	run -5 th wait "$group/t"
+	[[ $stderr == *"post-exit/10-slow: was killed, as its supervisor was"* ]]
+	marked_gone "$other_nap"
+	[ "$(cat "$root/order")" = $'post-exit exited exit-code 5\npost-exit exited exit-code 5\npost-stop exited exit-code 5' ]
+	[ "$(record t stop_reason)" = exited ]
+	[ "$(record t result)" = exit-code ]
+	grep -q "post-exit/10-slow: was killed, as its supervisor was" "$(logs t)/taskhook.log"
+	assert_clean
+}
+
+@test "killed while post-exit hooks ran: a stop that was asked for stays one, and the policy does not restart" {
+	slow_hook post-exit
+	touch "$root/slow"
+	# shellcheck disable=SC2086 # several words
+	run -0 begin -i t $often -- sleep "$nap"
+	th stop "$group/t" >"$root/out" 2>&1 3>&- &
+	stopping=$!
+	wait_for test -s "$root/reached"
+	lose t
+	# the stop that is under way gives it a supervisor itself, and names what failed
+	status=0
+	wait "$stopping" || status=$?
+	[ "$status" -eq 122 ]
+	grep -q "post-exit/10-slow: was killed, as its supervisor was" "$root/out"
+	[ "$(record t stop_reason)" = asked ]
+	[ "$(record t result)" = signal ]
+	[ "$(record t restarts)" = 0 ]
+	assert_clean
+}
+
+@test "killed while post-exit hooks ran: a restart that was asked for takes place" {
+	slow_hook post-exit
+	touch "$root/slow"
+	run -0 begin -i t -- sh -c 'echo "run $RESTART_COUNT"; exec sleep "$0"' "$nap"
+	th restart "$group/t" >"$root/out" 2>&1 3>&- &
+	pids+=("$!")
+	wait_for test -s "$root/reached"
+	lose t
+	run -0 th recover
+	wait_for logs_hold t 'run 1'
+	[ "$(th status --json "$group/t" | jq .restarts)" = 1 ]
+	run -0 th stop "$group/t"
+	assert_clean
+}
+
+@test "killed while a restart is prepared, by pre-restart or pre-start hooks: it takes place, once" {
+	for point in pre-restart pre-start post-stop; do slow_hook $point; done
+	mkfifo "$root/go"
+	# shellcheck disable=SC2086 # several words
+	run -0 begin -i t $often -- sh -c 'echo "run $RESTART_COUNT"; read line <"$0"; exit 5' "$root/go"
+	for point in pre-restart pre-start; do
+		: >"$root/reached"
+		: >"$root/order"
+		if [ $point = pre-restart ]; then touch "$root/slow"; else
+			hook pre-restart/10-slow "echo pre-restart >>'$root/order'; touch '$root/slow'"
+		fi
+		echo >"$root/go"
+		wait_for test -s "$root/reached"
+		lose t
+		is_state t lost
+		run -75 begin -i t -- true
+		run -0 --separate-stderr th recover
+		[ "$output" = "$group/t" ]
+		wait_for is_state t running
+		marked_gone "$other_nap"
+		run ! grep post-stop "$root/order"
+	done
+	wait_for logs_hold t 'run 2'
+	[ "$(th status --json "$group/t" | jq -c '[.restarts, .last_exit.exit_code]')" = '[2,5]' ]
+	run -0 th stop "$group/t"
+	assert_clean
+}
+
+@test "killed while post-stop hooks ran: the result is that of the process" {
+	slow_hook post-stop
+	touch "$root/slow"
+	run -0 begin -i t -- sh -c 'exit 5'
+	wait_for test -s "$root/reached"
+	lose t
+	run -0 th recover
+	wait_for is_ended t
+	[ "$(record t status)" = 5 ]
+	[ "$(record t stop_reason)" = lost ]
+	[ "$(tail -n 1 "$root/order")" = "post-stop lost exit-code 5" ]
+	assert_clean
+}
+
+@test "signal, grace and hooks of a stop that was under way are not forgotten" {
+	hook pre-stop/10-slow "echo >>'$root/reached'; sleep $other_nap"
+	printf '#!/bin/sh\necho posthook >>%s\n' "$root/order" >"$root/own"
+	chmod 755 "$root/own"
+	run -0 begin -i t -- sh -c 'trap "" TERM; trap "echo usr; exit 9" USR1; echo up; while :; do sleep 0.05; done'
+	wait_for logs_hold t up
+	th stop -s USR1 -t 1h --posthook="$root/own" "$group/t" >"$root/out" 2>&1 3>&- &
+	stopping=$!
+	wait_for test -s "$root/reached"
+	kill -KILL "$stopping"
+	lose t
+	run -0 th recover
+	wait_for is_ended t
+	[ "$(record t status)" = 9 ]
+	[ "$(cat "$root/order")" = posthook ]
+	assert_clean
+}
+
+@test "--result of the start is written, by whoever brings the task to its end" {
+	mkfifo "$root/go"
+	run -0 begin -i t --result="$root/result" -- sh -c 'read line <"$0"; exit 5' "$root/go"
+	lose t
+	run -0 th recover
+	[ ! -e "$root/result" ]
+	echo >"$root/go"
+	wait_for test -s "$root/result"
+	[ "$(jq -c '[.status, .decided_by, has("task"), has("result_file")]' "$root/result")" = '[5,"task",false,false]' ]
+	run -0 begin -i u --result="$root/lost" -- sh -c 'read line <"$0"' "$root/go"
+	pid=$(th status --json "$group/u" | jq .pid)
+	lose u
+	echo >"$root/go"
+	wait_for ended_or_zombie "$pid"
+	run -0 th recover
+	[ "$(jq -c '[.status, .result]' "$root/lost")" = '[125,"lost"]' ]
+	assert_clean
+}
+
+@test "signals to the new supervisor mean what they meant to the first" {
+	run -0 begin -i t -- sh -c 'trap "echo hup" USR1; trap "exit 3" TERM; echo up; while :; do sleep 0.05; done'
+	wait_for logs_hold t up
+	lose t
+	run -0 th recover
+	kill -USR1 "$(supervisor_of t)"
+	wait_for logs_hold t hup
+	kill -TERM "$(supervisor_of t)"
+	wait_for is_ended t
+	[ "$(record t status)" = 3 ]
+	[ "$(record t stop_reason)" = signal ]
+	assert_clean
+}
+
 @test "its run time is limited from its launch on" {
 	run -0 begin -i t --set task.max-run-time=3s -- sleep "$nap"
 	lose t

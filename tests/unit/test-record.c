@@ -64,6 +64,7 @@ static struct record sample(void)
 			.io_wbytes = 2,
 			.oom_kills = 1},
 		.message = xstrdup("ready on port 80"),
+		.result_file = xstrdup("/tmp/how"),
 		.log_dropped = 99,
 	};
 
@@ -115,6 +116,7 @@ static void check_sample(const struct record *r)
 			r->usage.io_wbytes == 2 && r->usage.oom_kills == 1,
 		"usage");
 	is_str(r->message, "ready on port 80", "message");
+	is_str(r->result_file, "/tmp/how", "result file");
 	is_uint(r->log_dropped, 99, "dropped bytes");
 	is_uint(r->warnings.n, 1, "warnings");
 	is_str(json_string_value(json_object_get(r->task, "id")), "web", "the task");
