@@ -440,7 +440,7 @@ static int run_help(struct cmd_context *ctx, void *data, int argc, char **argv)
 	(void)data;
 	if (take_command(&p, &cmd, &err) < 0)
 		return cmd_fail(&err);
-	if (p.i < argc)
+	if (cmd && p.i < argc)
 		return cmd_usage(&cmd_help, "'%s' has no command '%s'", cmd->name, argv[p.i]);
 	print_help(stdout, cmd);
 	return EXIT_OK;
