@@ -13,8 +13,14 @@
  * given argv and environment. A failure on the way comes back as {step, errno}, through shared
  * memory or a close-on-exec pipe.
  *
- * Only for processes with one thread. Which signals are ignored is looked up at the first call:
- * after that the process may ignore none but SIGPIPE. An ignored SIGCHLD, inherited from a
+ * One thread of a process may call this, always the same, as the death signal comes when that
+ * thread ends (prctl(2), PR_SET_PDEATHSIG). Others, as libcurl has them to look up names, go on
+ * meanwhile: the child calls nothing of libc that has state, and closes what they open. They may
+ * change neither user nor what signals do. spawn_fork() is for processes with one thread: its child
+ * goes on in libc.
+ *
+ * Which signals are ignored is looked up at the first call: after that the process may ignore none
+ * but SIGPIPE. An ignored SIGCHLD, inherited from a
  * careless parent, is set to its default there, as the kernel would reap our children (wait(2)).
  *
  * Needs pidfd_open (Linux 5.3). The caller sleeps until the child's exec, in state D with

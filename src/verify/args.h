@@ -11,6 +11,7 @@
  */
 
 #include "base/error.h"
+#include "base/str.h"
 #include "verify/value.h"
 
 #include <jansson.h>
@@ -31,6 +32,7 @@ struct args {
 	size_t n;
 	bool from_environment; /* a name that has no value is looked up there: in a hook */
 	bool lint;	       /* a value that is not there is nothing wrong */
+	struct strv secrets;   /* that are no arguments: args_add_secret() */
 };
 
 void args_done(struct args *args);
@@ -58,8 +60,17 @@ int args_render(
 /* All strings of a tree, in a new one. */
 int args_render_tree(struct args *args, const json_t *tree, json_t **ret, struct th_err *err);
 
-/* A copy with every secret value as *****. */
-char *args_redact(const struct args *args, const char *text);
+/* Something else that is never told: a password that stands in the template. */
+void args_add_secret(struct args *args, const char *text);
+
+/* Does a tag in `text`, which is not rendered yet, name a secret argument? */
+bool args_names_secret(const struct args *args, const char *text);
+
+/*
+ * A copy with every secret as *****, those of `more` (NULL: none) as well: as it is, as it stands
+ * in a URL, in quotes, in base64, and its beginning where a text was cut ("s3cr...").
+ */
+char *args_redact(const struct args *args, const struct strv *more, const char *text);
 
 /* A map of strings, for conditions: args.NAME. The values stay the args'. */
 int args_to_value(const struct args *args, struct value_pool *pool, struct value *ret);

@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 
 #include <errno.h>
+#include <math.h>
 #include <string.h>
 
 #define REASON_MAX 300
@@ -17,6 +18,7 @@ void reply_done(struct reply *a)
 	free(a->error);
 	free(a->body);
 	strv_done(&a->headers);
+	strv_done(&a->secrets);
 	*a = (struct reply){.exit_status = -1};
 }
 
@@ -128,8 +130,8 @@ static int result_of_series(const struct value *list, bool matrix, struct value_
 }
 
 /* https://prometheus.io/docs/prometheus/latest/querying/api/ */
-static int result_of_prometheus(const struct tmpl *t, const struct reply *a,
-	struct value_pool *pool, struct value *ret, struct th_err *err)
+static int result_of_prometheus(
+	const struct reply *a, struct value_pool *pool, struct value *ret, struct th_err *err)
 {
 	_cleanup_err_ struct th_err why = TH_ERR_INIT;
 	const struct value *data, *type, *result, *text;
@@ -163,11 +165,6 @@ static int result_of_prometheus(const struct tmpl *t, const struct reply *a,
 			"supported",
 			(int)MIN(type->count, 30U), type->u.text);
 	}
-	if (t->dialect == EXPR_BCS) {
-		_cleanup_free_ char *shown = value_to_json(ret, 0);
-
-		return value_make_string(pool, shown, strlen(shown), ret);
-	}
 	return 0;
 }
 
@@ -197,7 +194,7 @@ static int result_of(const struct tmpl *t, const struct tmpl_metric *m, const st
 		return err_set(err, EXIT_UNAVAILABLE, EIO, "%s", a->error);
 	switch (m->provider) {
 	case TMPL_PROMETHEUS:
-		return result_of_prometheus(t, a, pool, ret, err);
+		return result_of_prometheus(a, pool, ret, err);
 	case TMPL_TASK:
 		return result_of_field(m, a, pool, ret, err);
 	case TMPL_TCP:
@@ -280,6 +277,16 @@ static void explain(const struct tmpl_metric *m, const struct expr_env *env, boo
 	}
 }
 
+static bool has_nan(const struct value *v)
+{
+	if (v->type == VALUE_FLOAT)
+		return isnan(v->u.number);
+	for (uint32_t i = 0; v->type == VALUE_ARRAY && i < v->count; i++)
+		if (has_nan(&v->u.items[i]))
+			return true;
+	return false;
+}
+
 /* `response`: NULL where there is none. */
 static int judge(const struct tmpl *t, const struct tmpl_metric *m, const struct args *args,
 	struct value result, const struct value *response, struct value_pool *pool,
@@ -288,23 +295,28 @@ static int judge(const struct tmpl *t, const struct tmpl_metric *m, const struct
 	struct value named;
 	struct expr_env env = {.result = &result};
 	bool success = false, failure = false;
-	_cleanup_free_ char *text = NULL;
 
 	if (args_to_value(args, pool, &named) < 0)
 		return bad(err, "the answer is too large");
-	if (t->dialect == EXPR_BCS && result.type != VALUE_STRING) {
+	/* its results from Prometheus are numbers, all others text */
+	if (t->dialect == EXPR_BCS && m->provider != TMPL_PROMETHEUS &&
+		result.type != VALUE_STRING) {
 		_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
 
 		value_to_text(&result, &b, TMPL_BODY_MAX);
 		(void)value_make_string(pool, strbuf_str(&b), b.len, &result);
 	}
-	text = result.type == VALUE_STRING && t->dialect == EXPR_BCS
-		       ? xstrndup(result.u.text, result.count)
-		       : value_to_json(&result, 0);
-	ret->value = xstrndup(text, MIN(strlen(text), ASSESS_VALUE_MAX));
+	ret->value = result.type == VALUE_STRING && t->dialect == EXPR_BCS
+			     ? xstrndup(result.u.text, result.count)
+			     : value_to_json(&result, 0);
 	if (t->dialect == EXPR_ARGO) {
 		env.response = response;
 		env.args = &named;
+	}
+	if (t->dialect == EXPR_BCS && m->provider == TMPL_PROMETHEUS && has_nan(&result)) {
+		ret->phase = PHASE_INCONCLUSIVE;
+		ret->message = xstrdup("the result is NaN, or has one in it");
+		return 0;
 	}
 	if (m->success && expr_eval_bool(m->success, &env, &success, err) < 0) {
 		err_prefix(err, "successCondition");
@@ -319,22 +331,31 @@ static int judge(const struct tmpl *t, const struct tmpl_metric *m, const struct
 	return 0;
 }
 
-static void redact(const struct args *args, char **text)
+static void redact(const struct args *args, const struct strv *secrets, char **text)
 {
-	char *clean = *text ? args_redact(args, *text) : NULL;
+	char *clean = *text ? args_redact(args, secrets, *text) : NULL;
 
 	free(*text);
 	*text = clean;
 }
 
-static void finish(const struct args *args, int r, struct th_err *err, struct measurement *ret)
+/* Only now, or the beginning of a secret could stay. */
+static void cut(char *text, size_t max)
+{
+	if (text && strlen(text) > max)
+		text[max] = '\0';
+}
+
+static void finish(const struct args *args, const struct strv *secrets, int r, struct th_err *err,
+	struct measurement *ret)
 {
 	if (r < 0) {
 		ret->phase = PHASE_ERROR;
 		ret->message = str_escape(err_text(err), 2 * REASON_MAX);
 	}
-	redact(args, &ret->message);
-	redact(args, &ret->value);
+	redact(args, secrets, &ret->message);
+	redact(args, secrets, &ret->value);
+	cut(ret->value, ASSESS_VALUE_MAX);
 }
 
 void assess(const struct tmpl *t, const struct tmpl_metric *m, const struct args *args,
@@ -353,7 +374,7 @@ void assess(const struct tmpl *t, const struct tmpl_metric *m, const struct args
 		r = judge(t, m, args, result, &response, &pool, ret, &err);
 	else
 		(void)bad(&err, "the answer is too large");
-	finish(args, r, &err, ret);
+	finish(args, &a->secrets, r, &err, ret);
 }
 
 /* ---- values that were recorded --------------------------------------------------------------- */
@@ -402,7 +423,7 @@ static int value_from_text(const struct tmpl *t, const struct tmpl_metric *m, co
 
 	if (strlen(text) >= ASSESS_VALUE_MAX)
 		return bad(err, "the recorded value was cut");
-	if (t->dialect == EXPR_BCS)
+	if (t->dialect == EXPR_BCS && m->provider != TMPL_PROMETHEUS)
 		return value_make_string(pool, text, strlen(text), ret);
 	if (m->provider == TMPL_PROMETHEUS) {
 		r = samples_from_text(&rest, 0, pool, ret);
@@ -428,5 +449,5 @@ void assess_value(const struct tmpl *t, const struct tmpl_metric *m, const struc
 	r = value_from_text(t, m, value, &pool, &result, &err);
 	if (r == 0)
 		r = judge(t, m, args, result, NULL, &pool, ret, &err);
-	finish(args, r, &err, ret);
+	finish(args, NULL, r, &err, ret);
 }

@@ -19,7 +19,8 @@ struct reply {
 	struct strv headers; /* "NAME: VALUE" */
 	char *body;
 	size_t size;
-	int exit_status; /* exec without a jsonPath; -1: none */
+	int exit_status;     /* exec without a jsonPath; -1: none */
+	struct strv secrets; /* that were got on the way: a token */
 };
 void reply_done(struct reply *a);
 

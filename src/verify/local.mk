@@ -4,6 +4,8 @@ th_verify_SOURCES = \
 	src/verify/args.h \
 	src/verify/assess.c \
 	src/verify/assess.h \
+	src/verify/awskeys.c \
+	src/verify/awskeys.h \
 	src/verify/drive.c \
 	src/verify/drive.h \
 	src/verify/expr.c \
@@ -33,6 +35,7 @@ th_verify_SOURCES = \
 	src/verify/measure_command.c \
 	src/verify/measure_http.c \
 	src/verify/measure_internal.h \
+	src/verify/measure_token.c \
 	src/verify/options.c \
 	src/verify/options.h \
 	src/verify/replay.c \

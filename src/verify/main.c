@@ -27,12 +27,12 @@ static int fail(struct th_err *err)
 static void say_findings(const struct options *o, const struct findings *found)
 {
 	for (size_t i = 0; i < found->errors.n; i++) {
-		_cleanup_free_ char *text = args_redact(&o->args, found->errors.v[i]);
+		_cleanup_free_ char *text = args_redact(&o->args, NULL, found->errors.v[i]);
 
 		log_error("%s: %s", o->file, text);
 	}
 	for (size_t i = 0; i < found->warnings.n; i++) {
-		_cleanup_free_ char *text = args_redact(&o->args, found->warnings.v[i]);
+		_cleanup_free_ char *text = args_redact(&o->args, NULL, found->warnings.v[i]);
 
 		log_warning("%s: %s", o->file, text);
 	}

@@ -128,7 +128,7 @@ static void look(struct measure *ms)
 			curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&j) ==
 				CURLE_OK &&
 			j)
-			measure_http_ended(j, message->data.result);
+			measure_http_ended(ms->multi, j, message->data.result);
 	}
 	for (size_t i = 0; i < ms->n; i++)
 		if (ms->jobs[i] && !ms->jobs[i]->ended && ms->jobs[i]->pidfd >= 0)

@@ -3,7 +3,9 @@
 
 /*
  * Asks: any number of measurements at once, in one process, by libcurl's multi interface
- * (libcurl-multi(3)). Each has the time that its metric gives it, and TMPL_BODY_MAX bytes.
+ * (libcurl-multi(3)). Each has the time that its metric gives it, and TMPL_BODY_MAX bytes. libcurl
+ * looks up names in threads, which may outlive what they were made for; commands are started beside
+ * them (os/spawn.h).
  *
  *	measure_begin(&ms, 0, &tmpl.metrics[0]);
  *	measure_wait(&ms, signal_fd, deadline);

@@ -17,13 +17,20 @@ struct measure_job {
 	struct reply answer;
 	struct strbuf body;
 	usec_t deadline;
-	bool ended, too_large;
-	/* over the network */
+	bool ended, too_large, bad_length;
+	/* over the network: one request after the other, by a token and redirects */
 	CURL *easy;
 	struct curl_slist *headers;
-	char *form;
 	char reason[CURL_ERROR_SIZE];
 	size_t headers_size;
+	bool wants_token;   /* the request under way asks for one */
+	bool token_by_body; /* with the client's id and secret in the body */
+	char *token;	    /* "Bearer ...", for oauth2 */
+	char *form;	    /* the body that is sent; NULL: the metric's */
+	char *url;	    /* where the request goes */
+	char *method;
+	bool foreign; /* a redirect led to another host, which is told no secrets */
+	unsigned redirects;
 	/* a command */
 	pid_t pid;
 	int pidfd, out_fd;
@@ -36,8 +43,14 @@ void measure_end(struct measure_job *j, char *error);
 
 /* web, prometheus, tcp */
 void measure_http_begin(CURLM *multi, struct measure_job *j);
-void measure_http_ended(struct measure_job *j, CURLcode code);
+void measure_http_ended(CURLM *multi, struct measure_job *j, CURLcode code);
 void measure_http_free(CURLM *multi, struct measure_job *j);
+
+/* The request for a token of oauth2, put into j->easy: headers, body, URL. */
+void measure_token_ask(struct measure_job *j);
+/* What came of it: 0, and j->token is set; 1: to be asked for once more, in another way; -errno
+ * with err. */
+int measure_token_take(struct measure_job *j, unsigned status, struct th_err *err);
 
 /* exec, task */
 void measure_command_begin(struct measure_job *j);

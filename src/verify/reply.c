@@ -9,9 +9,9 @@
 #include <limits.h>
 #include <string.h>
 
-static json_t *clean(const struct args *args, const char *text)
+static json_t *clean(const struct args *args, const struct reply *a, const char *text)
 {
-	_cleanup_free_ char *redacted = args_redact(args, text);
+	_cleanup_free_ char *redacted = args_redact(args, &a->secrets, text);
 
 	return json_string(redacted);
 }
@@ -28,8 +28,8 @@ json_t *reply_to_json(const struct reply *a, const struct args *args)
 	if (a->status)
 		(void)json_object_set_new(o, "code", json_integer((json_int_t)a->status));
 	for (size_t i = 0; i < a->headers.n; i++)
-		(void)json_array_append_new(headers, clean(args, a->headers.v[i]));
-	if (a->body && json_object_set_new(o, "body", clean(args, a->body)) < 0)
+		(void)json_array_append_new(headers, clean(args, a, a->headers.v[i]));
+	if (a->body && json_object_set_new(o, "body", clean(args, a, a->body)) < 0)
 		return NULL;
 	if (a->exit_status >= 0)
 		(void)json_object_set_new(o, "exitStatus", json_integer(a->exit_status));

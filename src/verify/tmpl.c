@@ -38,8 +38,10 @@ struct reader {
 	struct tmpl *t;
 	struct args *args;
 	struct findings *found;
-	char where[64];	  /* "metrics[1]: " */
-	bool met_unknown; /* is_unknown() was true */
+	bool met_unknown;		  /* is_unknown() was true */
+	const json_t *raw;		  /* the spec with its tags */
+	char where[64];			  /* "metrics[1]: " */
+	bool secret_command, secret_name; /* the metric that is read has a secret argument there */
 };
 
 static void complain(struct reader *r, const char *fmt, ...) PRINTF_ATTR(2, 3);
@@ -258,6 +260,35 @@ static bool is_header_name(const char *name)
 			    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") == strlen(name);
 }
 
+/* The last of one name counts, as in Go's http.Header.Set(). */
+static void drop_header(struct tmpl_metric *m, const char *name)
+{
+	size_t n = strlen(name), kept = 0;
+
+	for (size_t i = 0; i < m->headers.n; i++) {
+		char *h = m->headers.v[i];
+
+		if (strncasecmp(h, name, n) == 0 && h[n] == ':')
+			free(h);
+		else
+			m->headers.v[kept++] = h;
+	}
+	m->headers.n = kept;
+}
+
+static void set_header(struct reader *r, struct tmpl_metric *m, const char *name, const char *value)
+{
+	drop_header(m, name);
+	strv_addf(&m->headers, "%s: %s", name, value);
+	if (strcasecmp(name, "Authorization") == 0 ||
+		strcasecmp(name, "Proxy-Authorization") == 0 || strcasecmp(name, "Cookie") == 0) {
+		const char *blank = strchr(value, ' ');
+
+		/* behind the scheme, as "Bearer" */
+		args_add_secret(r->args, blank ? blank + 1 : value);
+	}
+}
+
 static void get_headers(struct reader *r, struct tmpl_metric *m, const json_t *o)
 {
 	static const char *const known[] = {"key", "value", NULL};
@@ -280,38 +311,14 @@ static void get_headers(struct reader *r, struct tmpl_metric *m, const json_t *o
 		else if (value && strpbrk(value, "\r\n"))
 			complain(r, "headers[%zu]: a value has one line", i);
 		else
-			strv_addf(&m->headers, "%s: %s", key, value ? value : "");
+			set_header(r, m, key, value ? value : "");
 	}
-}
-
-static void get_authentication(struct reader *r, struct tmpl_metric *m, const json_t *o)
-{
-	static const char *const known[] = {"basicAuth", "oauth2", "sigv4", NULL};
-	static const char *const basic[] = {"username", "password", NULL};
-	const json_t *a = json_object_get(o, "authentication"), *b;
-
-	if (!a || json_is_null(a))
-		return;
-	check_fields(r, a, "authentication", known);
-	if (json_object_get(a, "oauth2"))
-		complain(r, "authentication.oauth2 is not supported: get a token and give it as an "
-			    "argument for a header 'Authorization'");
-	if (json_object_get(a, "sigv4"))
-		complain(r, "authentication.sigv4 is not supported: it needs the credentials of a "
-			    "workload in AWS");
-	b = json_object_get(a, "basicAuth");
-	if (!b)
-		return;
-	check_fields(r, b, "authentication.basicAuth", basic);
-	m->user = get_text(r, b, "username");
-	m->password = get_text(r, b, "password");
-	if (!m->user || !m->password || strchr(m->user, ':'))
-		complain(r,
-			"authentication.basicAuth needs username, without a colon, and password");
 }
 
 static void check_url(struct reader *r, const char *key, const char *url)
 {
+	const char *host, *at, *colon;
+
 	if (is_unknown(r, url))
 		return;
 	if (strncasecmp(url, "http://", 7) != 0 && strncasecmp(url, "https://", 8) != 0)
@@ -324,6 +331,125 @@ static void check_url(struct reader *r, const char *key, const char *url)
 				key);
 			return;
 		}
+	/* "//USER:PASSWORD@HOST" */
+	host = strstr(url, "//");
+	host = host ? host + 2 : url;
+	at = memrchr(host, '@', strcspn(host, "/?#"));
+	colon = at ? memchr(host, ':', (size_t)(at - host)) : NULL;
+	if (colon) {
+		_cleanup_free_ char *password = xstrndup(colon + 1, (size_t)(at - colon - 1));
+
+		args_add_secret(r->args, password);
+	}
+}
+
+static void get_basic(struct reader *r, struct tmpl_auth *a, const json_t *o)
+{
+	static const char *const known[] = {"username", "password", NULL};
+	_cleanup_free_ char *both = NULL;
+
+	a->kind = TMPL_AUTH_BASIC;
+	check_fields(r, o, "authentication.basicAuth", known);
+	a->user = get_text(r, o, "username");
+	a->password = get_text(r, o, "password");
+	if (!a->user || !a->password || strchr(a->user, ':')) {
+		complain(r,
+			"authentication.basicAuth needs username, without a colon, and password");
+		return;
+	}
+	both = xasprintf("%s:%s", a->user, a->password);
+	args_add_secret(r->args, both);
+	args_add_secret(r->args, a->password);
+}
+
+static void get_scopes(struct reader *r, struct tmpl_auth *a, const json_t *o)
+{
+	const json_t *list = json_object_get(o, "scopes"), *v;
+	_cleanup_strbuf_ struct strbuf all = STRBUF_INIT;
+	size_t i;
+
+	if (!list || json_is_null(list))
+		return;
+	if (json_is_string(list))
+		strbuf_adds(&all, json_string_value(list));
+	else if (!json_is_array(list))
+		complain(r, "authentication.oauth2.scopes: not a list");
+	json_array_foreach(list, i, v)
+	{
+		if (!json_is_string(v))
+			complain(r, "authentication.oauth2.scopes[%zu]: not a string", i);
+		else
+			strbuf_addf(&all, "%s%s", i ? " " : "", json_string_value(v));
+	}
+	if (all.len)
+		a->scopes = strbuf_steal(&all);
+}
+
+static void get_oauth2(struct reader *r, struct tmpl_auth *a, const json_t *o)
+{
+	static const char *const known[] = {"tokenUrl", "clientId", "clientSecret", "scopes", NULL};
+
+	a->kind = TMPL_AUTH_OAUTH2;
+	check_fields(r, o, "authentication.oauth2", known);
+	a->token_url = get_text(r, o, "tokenUrl");
+	a->user = get_text(r, o, "clientId");
+	a->password = get_text(r, o, "clientSecret");
+	get_scopes(r, a, o);
+	if (str_is_empty(a->token_url) || str_is_empty(a->user) || str_is_empty(a->password)) {
+		complain(r, "authentication.oauth2 needs tokenUrl, clientId and clientSecret");
+		return;
+	}
+	check_url(r, "authentication.oauth2.tokenUrl", a->token_url);
+	args_add_secret(r->args, a->password);
+}
+
+static void get_sigv4(
+	struct reader *r, struct tmpl_auth *a, const json_t *o, enum tmpl_provider provider)
+{
+	static const char *const known[] = {"region", "service", "profile", "roleArn", NULL};
+	_cleanup_free_ char *role = get_text(r, o, "roleArn");
+
+	a->kind = TMPL_AUTH_SIGV4;
+	check_fields(r, o, "authentication.sigv4", known);
+	a->region = get_text(r, o, "region");
+	a->service = get_text(r, o, "service");
+	a->profile = get_text(r, o, "profile");
+	if (str_is_empty(a->service))
+		str_replace(&a->service, provider == TMPL_PROMETHEUS ? "aps" : "execute-api");
+	if (str_is_empty(a->region) && getenv("AWS_REGION"))
+		str_replace(&a->region, getenv("AWS_REGION"));
+	if (str_is_empty(a->region))
+		complain(r, "authentication.sigv4 needs region, here or as AWS_REGION in the "
+			    "environment");
+	else if (strpbrk(a->region, ": /") || strpbrk(a->service, ": /"))
+		complain(r, "authentication.sigv4: region and service are words, as eu-west-1");
+	if (!str_is_empty(role))
+		complain(r, "authentication.sigv4.roleArn is not supported: assume the role before "
+			    "and give its credentials in the environment");
+}
+
+static void get_authentication(struct reader *r, struct tmpl_metric *m, const json_t *o)
+{
+	static const char *const known[] = {"basicAuth", "oauth2", "sigv4", NULL};
+	const json_t *a = json_object_get(o, "authentication"), *basic, *oauth2, *sigv4;
+
+	if (!a || json_is_null(a))
+		return;
+	check_fields(r, a, "authentication", known);
+	/* an empty group is none, as Argo has it */
+	basic = json_object_get(a, "basicAuth");
+	oauth2 = json_object_get(a, "oauth2");
+	sigv4 = json_object_get(a, "sigv4");
+	if ((json_object_size(basic) > 0) + (json_object_size(oauth2) > 0) +
+			(json_object_size(sigv4) > 0) >
+		1)
+		complain(r, "authentication: more than one of basicAuth, oauth2 and sigv4");
+	else if (json_object_size(basic) > 0)
+		get_basic(r, &m->auth, basic);
+	else if (json_object_size(oauth2) > 0)
+		get_oauth2(r, &m->auth, oauth2);
+	else if (json_object_size(sigv4) > 0)
+		get_sigv4(r, &m->auth, sigv4, m->provider);
 }
 
 static char *need_text(struct reader *r, const json_t *o, const char *key)
@@ -374,6 +500,15 @@ static void get_accepted(struct reader *r, struct tmpl_metric *m, const json_t *
 	}
 }
 
+static bool is_json(const char *text)
+{
+	json_t *v = json_loads(text, JSON_DECODE_ANY, NULL);
+	bool good = v != NULL;
+
+	json_decref(v);
+	return good;
+}
+
 static void read_web(struct reader *r, struct tmpl_metric *m, const json_t *o)
 {
 	static const char *const known[] = {"url", "jsonPath", "method", "headers",
@@ -407,7 +542,9 @@ static void read_web(struct reader *r, struct tmpl_metric *m, const json_t *o)
 		free(m->body);
 		m->body = json_is_string(json) ? xstrdup(json_string_value(json))
 					       : json_dumps(json, JSON_COMPACT | JSON_ENCODE_ANY);
-		strv_add(&m->headers, "Content-Type: application/json");
+		if (json_is_string(json) && !is_unknown(r, m->body) && !is_json(m->body))
+			complain(r, "jsonBody: no JSON (body is for other texts)");
+		set_header(r, m, "Content-Type", "application/json");
 	}
 	if (m->body && strcmp(m->method, "GET") == 0)
 		complain(r, "body and jsonBody need the method POST or PUT");
@@ -489,6 +626,9 @@ static void read_exec(struct reader *r, struct tmpl_metric *m, const json_t *o)
 		complain_err(r, "command", &err);
 	else if (m->command.n == 0)
 		complain(r, "command is needed");
+	if (r->secret_command)
+		complain(r, "command: every user sees it in /proc, so it takes no secret argument: "
+			    "let the program read it from a file or from its environment");
 }
 
 static void read_file(struct reader *r, struct tmpl_metric *m, const json_t *o)
@@ -669,6 +809,25 @@ static void read_limits(struct reader *r, struct tmpl_metric *m, const json_t *o
 		complain(r, "failureLimit and consecutiveSuccessLimit cannot both be disabled");
 }
 
+static bool names_secret(const struct reader *r, const json_t *v)
+{
+	return json_is_string(v) && args_names_secret(r->args, json_string_value(v));
+}
+
+/* In a metric that is not rendered yet. */
+static void look_for_secrets(struct reader *r, const json_t *metric)
+{
+	const json_t *command = json_object_get(
+		json_object_get(json_object_get(metric, "provider"), "exec"), "command");
+	const json_t *v;
+	size_t i;
+
+	r->secret_name = names_secret(r, json_object_get(metric, "name"));
+	r->secret_command = names_secret(r, command);
+	json_array_foreach(command, i, v) r->secret_command =
+		r->secret_command || names_secret(r, v);
+}
+
 static void read_metric(struct reader *r, struct tmpl_metric *m, const json_t *o)
 {
 	static const char *const known[] = {"name", "interval", "initialDelay", "count",
@@ -682,6 +841,8 @@ static void read_metric(struct reader *r, struct tmpl_metric *m, const json_t *o
 		complain(r, "has no name");
 		str_replace(&m->name, "");
 	}
+	if (r->secret_name)
+		complain(r, "name: it is told everywhere, so it takes no secret argument");
 	for (const struct tmpl_metric *other = r->t->metrics; other < m; other++)
 		if (strcmp(other->name, m->name) == 0)
 			complain(r, "duplicate name '%s'", m->name);
@@ -710,8 +871,13 @@ static void metric_done(struct tmpl_metric *m)
 	free(m->body);
 	strv_done(&m->headers);
 	free(m->accept);
-	free(m->user);
-	free(m->password);
+	free(m->auth.user);
+	free(m->auth.password);
+	free(m->auth.token_url);
+	free(m->auth.scopes);
+	free(m->auth.region);
+	free(m->auth.service);
+	free(m->auth.profile);
 	free(m->query);
 	strv_done(&m->command);
 	free(m->file);
@@ -828,6 +994,7 @@ static void read_spec(struct reader *r, const json_t *spec, int dialect)
 		(void)snprintf(r->where, sizeof(r->where), "metrics[%zu]: ", i);
 		r->t->n = i + 1;
 		r->met_unknown = false;
+		look_for_secrets(r, json_array_get(json_object_get(r->raw, "metrics"), i));
 		read_metric(r, &r->t->metrics[i], o);
 		r->t->metrics[i].is_open = r->met_unknown;
 	}
@@ -840,7 +1007,7 @@ static void read_spec(struct reader *r, const json_t *spec, int dialect)
 
 static json_t *clean_string(const struct args *args, const char *text)
 {
-	_cleanup_free_ char *clean = args_redact(args, text), *shown = NULL;
+	_cleanup_free_ char *clean = args_redact(args, NULL, text), *shown = NULL;
 	json_t *v = json_string(clean);
 
 	if (v)
@@ -917,8 +1084,8 @@ static json_t *spec_as_run(const struct tmpl *t, const json_t *spec, const struc
 void tmpl_init(struct tmpl *t, const json_t *doc, const char *file, int dialect, struct args *args,
 	struct findings *found)
 {
-	struct reader r = {.t = t, .args = args, .found = found};
 	const json_t *spec = json_object_get(doc, "spec");
+	struct reader r = {.t = t, .args = args, .found = found, .raw = spec};
 	const char *name = json_string_value(json_object_get(doc, "name"));
 	const char *kind = json_string_value(json_object_get(doc, "kind"));
 	_cleanup_err_ struct th_err err = TH_ERR_INIT;

@@ -38,6 +38,20 @@ struct tmpl_range {
 	unsigned from, to;
 };
 
+enum tmpl_auth_kind {
+	TMPL_AUTH_NONE,
+	TMPL_AUTH_BASIC,
+	TMPL_AUTH_OAUTH2, /* client credentials, RFC 6749, 4.4 */
+	TMPL_AUTH_SIGV4,  /* AWS Signature Version 4 */
+};
+
+struct tmpl_auth {
+	enum tmpl_auth_kind kind;
+	char *user, *password;		  /* the client's id and secret with oauth2 */
+	char *token_url, *scopes;	  /* oauth2; scopes with blanks between, NULL: none */
+	char *region, *service, *profile; /* sigv4; profile NULL: what the environment says */
+};
+
 struct tmpl_metric {
 	char *name;
 	bool has_interval;
@@ -62,7 +76,7 @@ struct tmpl_metric {
 	bool insecure;
 	struct tmpl_range *accept; /* statuses that are no error; none: 200 to 299 */
 	size_t n_accept;
-	char *user, *password;		 /* basic authentication, NULL: none */
+	struct tmpl_auth auth;
 	char *query;			 /* prometheus */
 	struct expr *start, *end, *step; /* prometheus: a range; NULL: an instant */
 	struct strv command;		 /* exec */

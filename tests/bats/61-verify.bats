@@ -79,7 +79,7 @@ status() { jq -r ".status$1" "$record"; }
 	for path in loop large; do
 		printf '%s\n' '[metric m]' 'consecutiveErrorLimit = 0' "web.url = $http/$path" >"$t"
 		run -2 --separate-stderr th verify "$t"
-		[[ $stderr == *"Maximum (10) redirects"* || $stderr == *"larger than 4 MiB"* ]]
+		[[ $stderr == *"more than 10 redirects"* || $stderr == *"larger than 4 MiB"* ]]
 	done
 	nginx_stop
 	run -2 --separate-stderr th verify "$t"

@@ -8,7 +8,10 @@
 #include "tests/unit/refused.h"
 #include "tests/unit/tempdir.h"
 
+#include <netdb.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
@@ -447,6 +450,57 @@ static void test_many(void)
 	is_int(count_entries("/proc/self/fd"), fds, "%s: no fd is left of them", way);
 }
 
+/* As libcurl's, which look up names: threads that take memory, descriptors and locks of libc while
+ * the first one starts processes, and that come and go. */
+static void *be_busy(void *arg)
+{
+	const atomic_bool *stop = arg;
+
+	while (!atomic_load(stop)) {
+		struct addrinfo hints = {.ai_flags = AI_NUMERICHOST}, *found = NULL;
+		FILE *f = fopen("/dev/null", "r");
+
+		errno = EXDEV;
+		if (getaddrinfo("127.0.0.1", "80", &hints, &found) == 0)
+			freeaddrinfo(found);
+		if (f)
+			(void)fclose(f);
+	}
+	return NULL;
+}
+
+static void test_threads(void)
+{
+	_cleanup_free_ char *end_by = helper_path("end-by");
+	char kind[] = "exit", n[] = "3", *argv[] = {end_by, kind, n, NULL};
+	struct spawn_spec spec = SPAWN_SPEC_INIT;
+	atomic_bool stop = false;
+	pthread_t threads[3];
+	int good = 0, refused = 0;
+
+	spec.argv = argv;
+	spec.envp = no_env;
+	spec.die_with_parent = true;
+	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
+		if (pthread_create(&threads[i], NULL, be_busy, &stop) != 0)
+			bail("pthread_create");
+	for (int i = 0; i < 100; i++) {
+		struct spawn_result result;
+
+		spec.path = end_by;
+		if (spawn_process(&spec, &result) == 0 && wait_status(&result) == 3 << 8)
+			good++;
+		spec.path = "/nonexistent/program";
+		if (spawn_process(&spec, &result) == -ENOENT && result.failed_step == SPAWN_EXEC)
+			refused++;
+	}
+	atomic_store(&stop, true);
+	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
+		(void)pthread_join(threads[i], NULL);
+	is_int(good, 100, "%s: a hundred beside other threads", way);
+	is_int(refused, 100, "%s: and a hundred failures", way);
+}
+
 static void test_way(const char *name, int base)
 {
 	way = name;
@@ -462,6 +516,7 @@ static void test_way(const char *name, int base)
 	test_cgroup(base);
 	test_killed_cgroup(base);
 	test_many();
+	test_threads();
 	spawn_force_copy(false);
 	spawn_force_fork(false);
 }

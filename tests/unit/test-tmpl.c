@@ -81,8 +81,8 @@ static void test_rules(void)
 			"either body or jsonBody"},
 		{METRIC "    provider: {web: {url: 'http://h', method: PUT, jsonBody: {a: 1}}}\n",
 			""},
-		{METRIC "    provider: {web: {url: 'http://h', authentication: {oauth2: {}}}}\n",
-			"oauth2 is not supported"},
+		{METRIC "    provider: {web: {url: 'http://h', authentication: {oauth2: {clientId: x}}}}\n",
+			"oauth2 needs tokenUrl"},
 		{METRIC "    provider: {web: {url: 'ftp://h'}}\n", "neither http:// nor https://"},
 		{METRIC "    provider: {web: {url: 'http://h', acceptStatus: [200, 99]}}\n",
 			"acceptStatus"},
@@ -254,7 +254,7 @@ static void test_args(void)
 		if (cases[i].plain)
 			is_str(plain, cases[i].plain, "text %zu", i);
 	}
-	shown = args_redact(&args, "a s3cret and s3cret");
+	shown = args_redact(&args, NULL, "a s3cret and s3cret");
 	is_str(shown, "a ***** and *****", "secrets are taken out");
 }
 

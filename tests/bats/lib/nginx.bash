@@ -16,6 +16,7 @@
 #     /chain/N/NAME       N redirects, up to 12, then the file
 #     /loop  /to-file  /to-ftp  /to-scp  /to-long  /to-http (of TLS)
 #     /cross/NAME         to /NAME of another host name
+# Locations of a test's own stand in $BATS_TEST_TMPDIR/nginx/more before.
 # $https_wrong has a certificate for another name, $https_client wants one of the client
 # ($certs/client.pem, client.key), $https_self is signed by itself.
 nginx_setup()
@@ -111,7 +112,9 @@ nginx_conf()
 		error_log $nginx_dir/error notice;
 		events { worker_connections 512; }
 		http {
-			log_format all escape=none '\$status \$request_method \$request_uri host=\$host range=\$http_range if-none-match=\$http_if_none_match if-modified-since=\$http_if_modified_since if-range=\$http_if_range auth=\$http_authorization token=\$http_x_token agent=\$http_user_agent client=\$ssl_client_verify';
+			log_format all escape=none '\$status \$request_method \$request_uri host=\$host range=\$http_range if-none-match=\$http_if_none_match if-modified-since=\$http_if_modified_since if-range=\$http_if_range auth=\$http_authorization token=\$http_x_token agent=\$http_user_agent client=\$ssl_client_verify amz=\$http_x_amz_date';
+			log_format bodies escape=none '\$request_method \$request_uri type=\$type_or_none body=\$request_body';
+			map \$content_type \$type_or_none { default \$content_type; '' -; }
 			access_log $requests all;
 			client_body_temp_path $nginx_dir/tmp/body;
 			proxy_temp_path $nginx_dir/tmp/proxy;
@@ -134,6 +137,7 @@ nginx_conf()
 				location ~ ^/cross/(.*)$ { return 302 http://localhost:$1/\$1; }
 				location ~ ^/status/([0-9]+)$ { set \$wanted \$1; include $nginx_dir/statuses; }
 				include $nginx_dir/chain;
+				include $nginx_dir/more*;
 			}
 	CONF
 	for i in 400 401 403 404 410 500 502 503; do
