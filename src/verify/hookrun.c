@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static void set_text(json_t *o, const char *key, const char *text)
@@ -145,8 +146,14 @@ int hookrun_write(const char *path, const json_t *record, struct th_err *err)
 {
 	_cleanup_free_ char *text = json_dumps(record, JSON_INDENT(2));
 	_cleanup_free_ char *line = xasprintf("%s\n", text ? text : "{}");
-	int r = file_replace_at(AT_FDCWD, path, 0644, line, strlen(line));
+	struct stat st;
+	int r = 0;
 
+	/* a link or a device, as /dev/null, would be replaced, and not written to */
+	if (lstat(path, &st) == 0 && !S_ISREG(st.st_mode))
+		return err_set(err, EXIT_CANTCREAT, EMEDIUMTYPE,
+			"cannot write the record '%s': not a regular file", path);
+	r = file_replace_at(AT_FDCWD, path, 0644, line, strlen(line));
 	return r < 0 ? err_set(err, EXIT_CANTCREAT, -r, "cannot write the record '%s': %s", path,
 			       strerror(-r))
 		     : 0;

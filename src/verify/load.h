@@ -36,7 +36,7 @@
  */
 int load_file(const char *path, const char *name, json_t **ret, struct th_err *err);
 
-/* The same from memory; `file` is for messages. */
+/* The same from memory, with a NUL behind it; `file` is for messages. */
 int load_memory(const char *text, size_t size, const char *file, const char *name, json_t **ret,
 	struct th_err *err);
 

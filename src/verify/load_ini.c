@@ -119,7 +119,8 @@ static int put_provider(struct reader *r, const struct ini_item *item, struct th
 		next = json_object_get(o, rest);
 		if (!next) {
 			next = json_object();
-			json_object_set_new(o, rest, next);
+			if (json_object_set_new(o, rest, next) < 0)
+				return refuse(item, "a key that is no UTF-8:", item->key, err);
 		}
 		if (!json_is_object(next))
 			return refuse(
@@ -128,6 +129,15 @@ static int put_provider(struct reader *r, const struct ini_item *item, struct th
 		rest = dot + 1;
 	}
 	return put_once(o, rest, item, err);
+}
+
+static int put_rule(const struct reader *r, json_t *list, const char *key,
+	const struct ini_item *item, struct th_err *err)
+{
+	return json_array_append_new(list,
+		       json_pack("{s:s,s:s}", "literal", r->metric_name, key, item->value)) < 0
+		       ? refuse(item, "a value that is no UTF-8 of", item->key, err)
+		       : 0;
 }
 
 static int put_metric(struct reader *r, const struct ini_item *item, struct th_err *err)
@@ -139,16 +149,10 @@ static int put_metric(struct reader *r, const struct ini_item *item, struct th_e
 			"not a key of INI (the section has the name, keys are "
 			"PROVIDER.FIELD):",
 			item->key, err);
-	if (strcmp(item->key, "dryRun") == 0) {
-		json_array_append_new(r->dry_run,
-			json_pack("{s:s,s:s}", "literal", r->metric_name, "on", item->value));
-		return 0;
-	}
-	if (strcmp(item->key, "measurementRetention") == 0) {
-		json_array_append_new(r->retention,
-			json_pack("{s:s,s:s}", "literal", r->metric_name, "limit", item->value));
-		return 0;
-	}
+	if (strcmp(item->key, "dryRun") == 0)
+		return put_rule(r, r->dry_run, "on", item, err);
+	if (strcmp(item->key, "measurementRetention") == 0)
+		return put_rule(r, r->retention, "limit", item, err);
 	return put_once(r->metric, item->key, item, err);
 }
 

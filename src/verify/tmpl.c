@@ -225,7 +225,7 @@ static struct expr *get_condition(
 	if (expr_check(expr, &env, &type, &err) < 0)
 		complain_err(r, key, &err);
 	else if (dialect != EXPR_TIME && type != VALUE_ANY && type != VALUE_BOOL)
-		complain(r, "%s: is a %s and not true or false", key, value_type_name(type));
+		complain(r, "%s: is of type %s and not true or false", key, value_type_name(type));
 	return expr;
 }
 
@@ -835,6 +835,11 @@ static void read_metric(struct reader *r, struct tmpl_metric *m, const json_t *o
 		"consecutiveErrorLimit", "successfulLimit", "consecutiveSuccessfulLimit",
 		"consecutiveSuccessLimit", "provider", NULL};
 
+	if (!json_is_object(o)) {
+		complain(r, "not a mapping with name and provider");
+		m->name = xstrdup("");
+		return;
+	}
 	check_fields(r, o, "", known);
 	m->name = get_text(r, o, "name");
 	if (str_is_empty(m->name)) {
@@ -923,6 +928,8 @@ static void apply_rules(struct reader *r, const json_t *spec, const char *key, c
 	bool retention = strcmp(key, "measurementRetention") == 0;
 	size_t i;
 
+	if (list && !json_is_null(list) && !json_is_array(list))
+		complain(r, "%s: not a list", key);
 	json_array_foreach(list, i, rule)
 	{
 		int64_t limit = TMPL_RETENTION;
@@ -982,6 +989,10 @@ static void read_spec(struct reader *r, const json_t *spec, int dialect)
 		complain(r, "timeout must be more than 0");
 	if (r->met_unknown)
 		r->t->timeout_usec = USEC_INFINITY;
+	if (metrics && !json_is_null(metrics) && !json_is_array(metrics)) {
+		complain(r, "metrics: not a list");
+		return;
+	}
 	if (json_array_size(metrics) == 0 || json_array_size(metrics) > TMPL_METRICS_MAX) {
 		complain(r,
 			json_array_size(metrics) ? "more than %d metrics" : "no metrics specified",

@@ -223,4 +223,13 @@ status() { jq -r ".status$1" "$record"; }
 	printf '%s\n' '[metric m]' 'exec.command = true' >"$t"
 	run -73 --separate-stderr th verify --output="$BATS_TEST_TMPDIR/none/record" "$t"
 	[[ $stderr == *"cannot write the record"* ]]
+	# a link to a device, a pipe: they are not replaced
+	ln -s /dev/null "$BATS_TEST_TMPDIR/null"
+	mkfifo "$BATS_TEST_TMPDIR/fifo"
+	local name
+	for name in null fifo; do
+		run -73 --separate-stderr th verify --output="$BATS_TEST_TMPDIR/$name" "$t"
+		[[ $stderr == *"not a regular file"* ]]
+	done
+	[ -L "$BATS_TEST_TMPDIR/null" ] && [ -p "$BATS_TEST_TMPDIR/fifo" ]
 }

@@ -11,4 +11,6 @@ fuzz_targets = \
 	tests/fuzz/fuzz-source \
 	tests/fuzz/fuzz-unpack \
 	tests/fuzz/fuzz-expr \
-	tests/fuzz/fuzz-jsonpath
+	tests/fuzz/fuzz-jsonpath \
+	tests/fuzz/fuzz-template \
+	tests/fuzz/fuzz-hookrun
