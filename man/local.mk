@@ -6,6 +6,7 @@ man_pages = \
 	man/taskhook-recover.1 \
 	man/taskhook-start.1 \
 	man/taskhook-status.1 \
+	man/taskhook-update.1 \
 	man/taskhook-template.5 \
 	man/taskhook-verify.1 \
 	man/taskhook-lifecycle.7 \

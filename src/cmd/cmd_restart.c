@@ -22,7 +22,7 @@ static int run(struct cmd_context *ctx, void *data, int argc, char **argv)
 
 	if (status != EXIT_OK)
 		return status;
-	return task_ask(ctx, &list, &request, BUDGET, NULL, NULL);
+	return task_ask(ctx, &list, &request, BUDGET, NULL, NULL, NULL);
 }
 
 const struct cmd cmd_restart = {

@@ -96,6 +96,34 @@ static void say_command(const struct record *r)
 		field_print("file", "%s", file);
 }
 
+static const char *text_of(const json_t *j, const char *key)
+{
+	const char *s = json_string_value(json_object_get(j, key));
+
+	return s ? s : "";
+}
+
+static void say_updates(const struct record *r)
+{
+	const char *key;
+	json_t *j;
+	bool first = true;
+
+	json_object_foreach(r->updates, key, j)
+	{
+		_cleanup_free_ char *from = json_to_text(json_object_get(j, "from"));
+		_cleanup_free_ char *to = json_to_text(json_object_get(j, "to"));
+
+		/* The values of variables are told nowhere. */
+		if (str_starts_with(key, "env."))
+			field_print(first ? "updated" : "", "%s, %s", key, text_of(j, "at"));
+		else
+			field_print(first ? "updated" : "", "%s: %s -> %s, %s", key,
+				from ? from : "none", to ? to : "none", text_of(j, "at"));
+		first = false;
+	}
+}
+
 static void say_end(const struct task_view *v)
 {
 	const struct record *r = &v->record;
@@ -194,13 +222,6 @@ static json_t *last_hooks(const struct task_view *v, const struct layout *l, str
 	return hook_records_read(l, v->group, v->id, HOOKS_SHOWN, &all, err) < 0 ? NULL : all;
 }
 
-static const char *text_of(const json_t *j, const char *key)
-{
-	const char *s = json_string_value(json_object_get(j, key));
-
-	return s ? s : "";
-}
-
 static void say_hooks(const struct task_view *v, const struct layout *l)
 {
 	struct th_err err = TH_ERR_INIT;
@@ -244,6 +265,7 @@ static void print_text(const struct task_view *v, const struct layout *l)
 	if (v->has_record) {
 		field_print("run", "%u, restarts %u", v->record.run_number, task_view_restarts(v));
 		say_command(&v->record);
+		say_updates(&v->record);
 		if (v->record.message)
 			field_print("message", "%s", v->record.message);
 		say_end(v);

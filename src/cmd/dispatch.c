@@ -24,6 +24,7 @@
 #include "cmd/cmd_status.h"
 #include "cmd/cmd_stop.h"
 #include "cmd/cmd_tables.h"
+#include "cmd/cmd_update.h"
 #include "cmd/cmd_verify.h"
 #include "cmd/cmd_wait.h"
 #include "cmd/cmd_why.h"
@@ -52,6 +53,7 @@ static const struct cmd *const cmd_table[] = {
 	&cmd_start,
 	&cmd_stop,
 	&cmd_restart,
+	&cmd_update,
 	&cmd_signal,
 	&cmd_wait,
 	&cmd_exec,

@@ -34,6 +34,8 @@ th_cmd_SOURCES = \
 	src/cmd/cmd_tables.c \
 	src/cmd/cmd_verify.c \
 	src/cmd/cmd_verify.h \
+	src/cmd/cmd_update.c \
+	src/cmd/cmd_update.h \
 	src/cmd/cmd_wait.c \
 	src/cmd/cmd_wait.h \
 	src/cmd/cmd_tables.h \

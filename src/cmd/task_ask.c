@@ -9,9 +9,23 @@
 
 #include <errno.h>
 
+struct asked {
+	const struct task_name *task;
+	task_change_fn change;
+	void *arg;
+};
+
+static void on_change(void *arg, const char *text)
+{
+	const struct asked *a = arg;
+
+	if (a->change)
+		a->change(a->arg, a->task, text);
+}
+
 static void on_message(void *arg, enum log_level level, const char *text)
 {
-	const struct task_name *t = arg;
+	const struct task_name *t = ((const struct asked *)arg)->task;
 	_cleanup_free_ char *name = xasprintf("%s/%s", t->group, t->id);
 
 	log_set_task(name);
@@ -44,10 +58,11 @@ static int result_of(
 }
 
 int task_ask(struct cmd_context *ctx, const struct task_list *list, const struct request *request,
-	usec_t budget, task_answer_fn answer, void *arg)
+	usec_t budget, task_answer_fn answer, task_change_fn change, void *arg)
 {
 	_cleanup_free_ struct client **clients =
 		xcalloc(MAX(list->n, (size_t)1), sizeof(struct client *));
+	_cleanup_free_ struct asked *asked = xcalloc(MAX(list->n, (size_t)1), sizeof(*asked));
 	struct loop *loop = loop_new();
 	int status = EXIT_OK;
 	usec_t most = 0;
@@ -59,12 +74,14 @@ int task_ask(struct cmd_context *ctx, const struct task_list *list, const struct
 	for (size_t i = 0; i < list->n; i++) {
 		const struct task_name *t = &list->v[i];
 
+		asked[i] = (struct asked){t, change, arg};
 		clients[i] = client_new(loop, &(struct client_spec){.layout = &ctx->layout,
 						      .group = t->group,
 						      .id = t->id,
 						      .request = *request,
 						      .message = on_message,
-						      .arg = &list->v[i]});
+						      .change = on_change,
+						      .arg = &asked[i]});
 		most = MAX(most, stop_budget(&ctx->layout, t->group, t->id, USEC_INFINITY));
 	}
 	(void)client_wait_all(

@@ -107,6 +107,16 @@ static int set_cluster_posthook(void *data, const char *value, struct th_err *er
 	return add_hook(data, "--cluster-posthook", value, OP_START, true, err);
 }
 
+static int set_update_prehook(void *data, const char *value, struct th_err *err)
+{
+	return add_hook(data, "--prehook", value, OP_UPDATE, false, err);
+}
+
+static int set_update_posthook(void *data, const char *value, struct th_err *err)
+{
+	return add_hook(data, "--posthook", value, OP_UPDATE, false, err);
+}
+
 static int set_cleanup_prehook(void *data, const char *value, struct th_err *err)
 {
 	return add_hook(data, "--cluster-prehook", value, OP_CLEANUP, true, err);
@@ -143,6 +153,16 @@ const struct cmd_option run_hook_option_table[] = {
 const struct cmd_option start_hook_option_table[] = {
 	{0, "prehook", "PATH[,ROLE]", "run it at pre-start", .set = set_prehook},
 	{0, "posthook", "PATH[,ROLE]", "run it at post-start", .set = set_start_posthook},
+	{0},
+};
+
+const struct cmd_option update_option_table[] = {
+	{'g', "group", "GROUP", "all tasks of GROUP that run, and the group's own limits",
+		.set = set_group},
+	{'f', "file", "TASKFILE|NAME", "the values of this task file", .set = set_file},
+	{0, "set", "SECTION.KEY=VALUE", "set this key", .set = set_set},
+	{0, "prehook", "PATH[,ROLE]", "run it at pre-update", .set = set_update_prehook},
+	{0, "posthook", "PATH[,ROLE]", "run it at post-update", .set = set_update_posthook},
 	{0},
 };
 

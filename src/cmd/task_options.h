@@ -33,6 +33,8 @@ extern const struct cmd_option task_option_table[];
 /* --prehook and --posthook: `run` spans the whole task, `start` only its beginning. */
 extern const struct cmd_option run_hook_option_table[];
 extern const struct cmd_option start_hook_option_table[];
+/* For update: the tasks of a group, what is to be changed, and hooks of its points. */
+extern const struct cmd_option update_option_table[];
 /* Only the hook options, for cleanup: the cluster pair. */
 extern const struct cmd_option cleanup_hook_option_table[];
 

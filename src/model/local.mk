@@ -26,4 +26,6 @@ th_model_SOURCES = \
 	src/model/task-internal.h \
 	src/model/task-json.c \
 	src/model/task.c \
-	src/model/task.h
+	src/model/task.h \
+	src/model/update.c \
+	src/model/update.h

@@ -31,6 +31,7 @@ void record_done(struct record *r)
 	strv_done(&r->warnings);
 	artifact_results_done(&r->artifacts);
 	json_decref(r->task);
+	json_decref(r->updates);
 	json_decref(r->hook_state);
 	*r = (struct record){0};
 }
@@ -167,6 +168,8 @@ json_t *record_to_json(const struct record *r)
 		json_put(j, "artifacts", artifact_results_to_json(&r->artifacts));
 	if (r->task)
 		json_put(j, "task", json_incref(r->task));
+	if (json_object_size(r->updates))
+		json_put(j, "updates", json_incref(r->updates));
 	if (r->hook_state)
 		json_put(j, "hook_state", json_incref(r->hook_state));
 	return j;
@@ -361,6 +364,8 @@ int record_from_json(const json_t *j, struct record *ret, struct th_err *err)
 		in.failed = -EBADMSG;
 	object = json_in_object(&in, "task");
 	r.task = object ? json_incref(json_object_get(j, "task")) : NULL;
+	object = json_in_object(&in, "updates");
+	r.updates = object ? json_incref(json_object_get(j, "updates")) : NULL;
 	object = json_in_object(&in, "hook_state");
 	r.hook_state = object ? json_incref(json_object_get(j, "hook_state")) : NULL;
 	if (in.failed)

@@ -13,7 +13,9 @@
  *{"point","hook","reason","output":[...]}, "usage": {...}, "artifacts": [{"name", "source",
  *"destination", "result", "size", "files", "usec", "digest"}] }; "restarts" counts them all,
  *"restart_window": {"begun_usec", "attempts"} what the policy counts (monotonic clock of that
- *boot), "last_exit": {...} how the process before this one ended.
+ *boot), "last_exit": {...} how the process before this one ended; "updates": {"limits.memory":
+ *{"from", "to", "at", "at_usec"}} what has been changed since the start, variables without their
+ *values.
  */
 
 #include "base/clock.h"
@@ -70,6 +72,8 @@ struct record {
 	struct strv warnings; /* failures that did not stop it, one line each */
 	struct artifact_results artifacts;
 	json_t *task;	    /* as task_to_json() made it; owned reference */
+	json_t *updates;    /* {"limits.memory": {"from": "2G", "to": "1G", "at_usec": N}}: what
+			       `update` has changed since the start; or NULL */
 	json_t *hook_state; /* {"POINT/NAME": {"state":{}, "done":true, "env":{}, "mounts":{},
 			       "devices":{}}}; or NULL */
 };

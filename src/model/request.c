@@ -19,6 +19,7 @@ static const char *const op_names[] = {
 	[REQUEST_STOP] = "stop",
 	[REQUEST_SIGNAL] = "signal",
 	[REQUEST_RESTART] = "restart",
+	[REQUEST_UPDATE] = "update",
 	[REQUEST_WAIT] = "wait",
 };
 _Static_assert(ARRAY_SIZE(op_names) == REQUEST_OP_COUNT, "a name for each");
@@ -26,6 +27,7 @@ _Static_assert(ARRAY_SIZE(op_names) == REQUEST_OP_COUNT, "a name for each");
 static const char *const event_names[] = {
 	[ANSWER_ACCEPTED] = "accepted",
 	[ANSWER_MESSAGE] = "message",
+	[ANSWER_CHANGE] = "change",
 	[ANSWER_END] = "end",
 };
 
@@ -61,6 +63,12 @@ static char *to_line(json_t *j)
 	return line;
 }
 
+static void put_true(json_t *j, const char *key, bool b)
+{
+	if (b)
+		json_put_bool(j, key, true);
+}
+
 static json_t *hooks_to_json(const struct request *r)
 {
 	json_t *list = json_array();
@@ -78,6 +86,21 @@ static json_t *hooks_to_json(const struct request *r)
 	return list;
 }
 
+static json_t *sets_to_json(const struct request *r)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < r->n_sets; i++) {
+		json_t *j = json_object();
+
+		json_put_text(j, "key", r->sets[i].key);
+		json_put_text(j, "value", r->sets[i].value);
+		json_put_text(j, "origin", r->sets[i].origin);
+		(void)json_array_append_new(list, j);
+	}
+	return list;
+}
+
 char *request_to_line(const struct request *r)
 {
 	json_t *j = json_object();
@@ -86,14 +109,19 @@ char *request_to_line(const struct request *r)
 	json_put_text(j, "op", op_names[r->op]);
 	if (r->signal)
 		json_put_text(j, "signal", signal_name(r->signal));
-	if (r->all)
-		json_put_bool(j, "all", true);
+	put_true(j, "all", r->all);
 	if (r->timeout != USEC_INFINITY)
 		json_put_u64(j, "timeout_usec", r->timeout);
 	if (r->reason != STOP_NONE)
 		json_put_text(j, "reason", stop_reason_name(r->reason));
 	if (r->n_hooks)
 		json_put(j, "hooks", hooks_to_json(r));
+	if (r->n_sets)
+		json_put(j, "sets", sets_to_json(r));
+	put_true(j, "restart", r->restart);
+	put_true(j, "force", r->force);
+	put_true(j, "dry_run", r->dry_run);
+	put_true(j, "group", r->group);
 	return to_line(j);
 }
 
@@ -127,16 +155,21 @@ void request_done(struct request *r)
 	free(r->hooks);
 	r->hooks = NULL;
 	r->n_hooks = 0;
+	update_set_free(r->sets, r->n_sets);
+	r->sets = NULL;
+	r->n_sets = 0;
 }
 
-static void read_hook(struct json_in *outer, const json_t *j, struct hook_option *ret)
+static void read_hook(
+	struct json_in *outer, enum request_op op, const json_t *j, struct hook_option *ret)
 {
+	enum operator operator= op == REQUEST_UPDATE ? OP_UPDATE : OP_STOP;
 	struct json_in in = {.object = j, .what = "request.hooks", .err = outer->err};
 	const char *point = json_in_word(&in, "point");
 
 	ret->point = point ? point_from_name(point) : POINT_NONE;
-	if (ret->point != POINT_PRE_STOP && ret->point != POINT_POST_STOP)
-		json_in_refuse(&in, "point", "is no hook point of a stop");
+	if (ret->point == POINT_NONE || point_operator(ret->point) != operator)
+		json_in_refuse(&in, "point", "is no hook point of what is asked for");
 	json_in_text(&in, "path", &ret->path);
 	if (!in.failed && (!ret->path || ret->path[0] != '/'))
 		json_in_refuse(&in, "path", "is not absolute");
@@ -159,7 +192,34 @@ static void read_hooks(struct json_in *in, struct request *r)
 	}
 	r->hooks = xcalloc(MAX(n, (size_t)1), sizeof(*r->hooks));
 	for (size_t i = 0; i < n && !in->failed; i++)
-		read_hook(in, json_array_get(list, i), &r->hooks[r->n_hooks++]);
+		read_hook(in, r->op, json_array_get(list, i), &r->hooks[r->n_hooks++]);
+}
+
+static void read_set(struct json_in *outer, const json_t *j, struct update_set *ret)
+{
+	struct json_in in = {.object = j, .what = "request.sets", .err = outer->err};
+
+	json_in_text(&in, "key", &ret->key);
+	json_in_text(&in, "value", &ret->value);
+	json_in_text(&in, "origin", &ret->origin);
+	if (!in.failed && (!ret->key || !ret->value || !ret->origin))
+		json_in_refuse(&in, ret->key ? "value" : "key", "is missing");
+	if (in.failed && !outer->failed)
+		outer->failed = in.failed;
+}
+
+static void read_sets(struct json_in *in, struct request *r)
+{
+	const json_t *list = json_in_array(in, "sets");
+	size_t n = json_array_size(list);
+
+	if (n > UPDATE_SETS_MAX) {
+		json_in_refuse(in, "sets", "has too many");
+		return;
+	}
+	r->sets = xcalloc(MAX(n, (size_t)1), sizeof(*r->sets));
+	for (size_t i = 0; i < n && !in->failed; i++)
+		read_set(in, json_array_get(list, i), &r->sets[r->n_sets++]);
 }
 
 static void read_request(struct json_in *in, struct request *r)
@@ -184,8 +244,14 @@ static void read_request(struct json_in *in, struct request *r)
 	}
 	if (r->op == REQUEST_SIGNAL && !r->signal)
 		json_in_refuse(in, "signal", "is missing");
+	json_in_bool(in, "restart", &r->restart);
+	json_in_bool(in, "force", &r->force);
+	json_in_bool(in, "dry_run", &r->dry_run);
+	json_in_bool(in, "group", &r->group);
 	if (!in->failed && json_object_get(in->object, "hooks"))
 		read_hooks(in, r);
+	if (!in->failed && json_object_get(in->object, "sets"))
+		read_sets(in, r);
 }
 
 int request_from_line(const char *line, size_t n, struct request *ret, struct th_err *err)

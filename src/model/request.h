@@ -9,11 +9,14 @@
  *	 "hooks": [{"point": "pre-stop", "path": "/...", "role": "...", "option": "--prehook"}]}
  *	{"format": 1, "op": "signal", "signal": "HUP", "all": true}
  *	{"format": 1, "op": "restart"}
+ *	{"format": 1, "op": "update", "sets": [{"key": "limits.memory", "value": "1G", "origin":
+ *"--set"}], "restart": true, "force": true, "dry_run": true, "group": true, "hooks": [...]}
  *	{"format": 1, "op": "wait"}
  *	{"format": 1, "op": "ping"}
  *
  *	{"event": "accepted", "format": 1}
  *	{"event": "message", "level": "warning", "text": "..."}
+ *	{"event": "change", "text": "limits.memory: 2G -> 1G (in use 700M)"}
  *	{"event": "end", "status": 0, "text": "..."}
  *
  * The first answer is `accepted`, unless the request is refused; the last is `end`. Its text, where
@@ -25,6 +28,7 @@
 #include "base/log.h"
 #include "model/hook.h"
 #include "model/result.h"
+#include "model/update.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -39,6 +43,7 @@ enum request_op {
 	REQUEST_STOP,
 	REQUEST_SIGNAL,
 	REQUEST_RESTART,
+	REQUEST_UPDATE,
 	REQUEST_WAIT,
 	REQUEST_OP_COUNT,
 };
@@ -50,8 +55,13 @@ struct request {
 	bool all;	/* signal: for every process, not the main one alone */
 	usec_t timeout; /* stop: the grace, instead of the task's own; USEC_INFINITY: not given */
 	enum stop_reason reason;   /* stop; STOP_NONE where absent */
-	struct hook_option *hooks; /* stop: at its points also; owned by who made them */
+	struct hook_option *hooks; /* stop, update: at its points also; owned by who made them */
 	size_t n_hooks;
+	struct update_set *sets; /* update; owned by who made them */
+	size_t n_sets;
+	/* update: with a restart where one is needed; also below what is in use; only say what
+	 * would be done; the limits of the group too */
+	bool restart, force, dry_run, group;
 };
 #define REQUEST_INIT(o)                                                                            \
 	{                                                                                          \
@@ -60,7 +70,7 @@ struct request {
 
 /* One line with its newline; the caller frees it. */
 char *request_to_line(const struct request *r);
-/* Frees the hooks of one that request_from_line() has filled. */
+/* Frees the hooks and values of one that request_from_line() has filled. */
 void request_done(struct request *r);
 /* From one line without its newline. -EINVAL with err (EXIT_DATAERR, or EXIT_UNAVAILABLE for a
  * newer format). Unknown members are left alone. */
@@ -69,6 +79,7 @@ int request_from_line(const char *line, size_t n, struct request *ret, struct th
 enum answer_event {
 	ANSWER_ACCEPTED,
 	ANSWER_MESSAGE,
+	ANSWER_CHANGE,
 	ANSWER_END,
 };
 

@@ -52,7 +52,7 @@ static json_t *rlimits_to_json(const struct task *t)
 	return j;
 }
 
-static json_t *limits_to_json(const struct cglimits *l)
+json_t *task_limits_to_json(const struct cglimits *l)
 {
 	json_t *j = json_object();
 
@@ -199,8 +199,8 @@ json_t *task_to_json(const struct task *t)
 	if (t->has_oom_score_adj)
 		json_put(j, "oom_score_adj", json_integer(t->oom_score_adj));
 	put_object(j, "rlimits", rlimits_to_json(t));
-	put_object(j, "limits", limits_to_json(&t->limits));
-	put_object(j, "group_limits", limits_to_json(&t->group_limits));
+	put_object(j, "limits", task_limits_to_json(&t->limits));
+	put_object(j, "group_limits", task_limits_to_json(&t->group_limits));
 	json_put_text(j, "group_limits_origin", t->group_limits_origin);
 	json_put_bool(j, "log_to_files", t->log_to_files);
 	json_put_u64(j, "log_max_size", t->log_max_size);

@@ -376,6 +376,15 @@ bool task_has_hook_option(const struct task *t, const struct hook_option *o)
 	return false;
 }
 
+void task_remove_hook_options(struct task *t, size_t first, size_t n)
+{
+	for (size_t i = first; i < first + n; i++)
+		hook_option_done(&t->hook_options[i]);
+	t->n_hook_options -= n;
+	for (size_t i = first; i < t->n_hook_options; i++)
+		t->hook_options[i] = t->hook_options[i + n];
+}
+
 static int resolve_hooks(
 	struct task *t, const struct conf *c, const struct task_args *args, struct th_err *err)
 {

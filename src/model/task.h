@@ -132,6 +132,8 @@ int task_resolve_group(
 void task_add_hook_option(struct task *t, const struct hook_option *o);
 /* Is there one of the same point, path and role? */
 bool task_has_hook_option(const struct task *t, const struct hook_option *o);
+/* Removes `n` of them from the one with the index `first` on. */
+void task_remove_hook_options(struct task *t, size_t first, size_t n);
 struct task *task_free(struct task *t);
 static inline void task_freep(struct task **t)
 {
@@ -147,6 +149,8 @@ void task_resolve_node(struct node *ret, const struct conf *c);
  * defaults). The JSON holds the values of [env], so a record is 0600. */
 json_t *task_to_json(const struct task *t);
 int task_from_json(const json_t *j, struct task **ret, struct th_err *err);
+/* What stands there as "group_limits". A new reference. */
+json_t *task_limits_to_json(const struct cglimits *l);
 /* The member "group_limits" alone of an object that task_to_json() made it for; *ret is empty
  * before, and cglimits_done() is the caller's in either case. 0 or -errno with err. */
 int task_group_limits_from_json(const json_t *j, struct cglimits *ret, struct th_err *err);

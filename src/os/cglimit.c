@@ -90,6 +90,16 @@ unsigned cglimits_controllers(const struct cglimits *l)
 	return need;
 }
 
+unsigned cglimits_controller_of(const char *key)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(limits); i++)
+		if (strcmp(limits[i].key, key) == 0)
+			return limits[i].controller;
+	if (strcmp(key, "cpus") == 0)
+		return CGROUP_CPUSET;
+	return strcmp(key, "io-max") == 0 ? CGROUP_IO : 0;
+}
+
 /* ---- text ----------------------------------------------------------------------------------- */
 
 /* As in the task file. */
@@ -661,5 +671,133 @@ int cglimits_apply(int dirfd, const struct cglimits *l, const char *section, str
 		r = apply_cpus(&s, l->cpus);
 	for (size_t i = 0; i < l->io_max.n && r == 0; i++)
 		r = apply_io_max(&s, l->io_max.v[i]);
+	return r;
+}
+
+/* ---- changing ------------------------------------------------------------------------------- */
+
+/* Every limit has its number: those of one number as in the table, then these two. */
+#define LIMIT_CPUS   ARRAY_SIZE(limits)
+#define LIMIT_IO_MAX (LIMIT_CPUS + 1)
+#define LIMITS_ALL   (LIMIT_IO_MAX + 1)
+
+static bool is_other(const struct cglimits *from, const struct cglimits *to, size_t i)
+{
+	if (!from)
+		return true;
+	if (i == LIMIT_CPUS)
+		return !cpus_are_equal(from->cpus, to->cpus);
+	if (i == LIMIT_IO_MAX)
+		return !is_subset(&from->io_max, &to->io_max) ||
+		       !is_subset(&to->io_max, &from->io_max);
+	if (limit_is_set(from, &limits[i]) != limit_is_set(to, &limits[i]))
+		return true;
+	return limit_is_set(to, &limits[i]) &&
+	       limit_value(from, &limits[i]) != limit_value(to, &limits[i]);
+}
+
+/* What a cgroup has in which nobody has set anything (cgroup-v2.rst). */
+static uint64_t default_value(const struct limit *limit)
+{
+	if (limit->kind == LIMIT_IO_WEIGHT || limit->value == offsetof(struct cglimits, cpu_weight))
+		return 100;
+	return limit->value == offsetof(struct cglimits, memory_low) ? 0 : CGLIMIT_INFINITY;
+}
+
+/* Every device that has a line has none afterwards. */
+static int reset_io_max(int dirfd)
+{
+	_cleanup_free_ char *now = NULL;
+	char *rest, *line;
+	int r = file_read_at(dirfd, "io.max", 0, 1024 * 1024, &now, NULL);
+
+	for (rest = now; r >= 0 && (line = strsep(&rest, "\n"));) {
+		_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+		size_t n = strcspn(line, " ");
+
+		if (!line[n])
+			continue;
+		strbuf_add(&text, line, n);
+		for (size_t i = 0; i < ARRAY_SIZE(io_names); i++)
+			strbuf_addf(&text, " %s=max", io_names[i]);
+		r = file_write_at(dirfd, "io.max", strbuf_str(&text));
+	}
+	return r < 0 ? r : 0;
+}
+
+/* Of a limit that is not set any more. A file that is not there limits nothing. */
+static int reset(struct setting *s, size_t i)
+{
+	_cleanup_err_ struct th_err why = TH_ERR_INIT;
+	struct setting own = *s;
+	char now[256];
+	int r;
+
+	own.err = &why;
+	own.value = "unset";
+	if (i == LIMIT_IO_MAX) {
+		own.key = "io-max";
+		own.controller = CGROUP_IO;
+		own.file = "io.max";
+		r = reset_io_max(s->dirfd);
+		if (r < 0 && r != -ENOENT)
+			r = refuse_write(&own, "max", r);
+	} else if (i == LIMIT_CPUS) {
+		own.key = "cpus";
+		own.controller = CGROUP_CPUSET;
+		own.file = "cpuset.cpus";
+		r = write_and_read(s->dirfd, own.file, "\n", now, sizeof(now));
+		if (r < 0 && r != -ENOENT)
+			r = refuse_write(&own, "", r);
+	} else {
+		r = apply_limit(&own, &limits[i], default_value(&limits[i]));
+	}
+	if (r == -ENOENT || r == -EOPNOTSUPP || r >= 0)
+		return 0;
+	return err_set(s->err, why.status, -r, "%s", err_text(&why));
+}
+
+static int set_or_reset(struct setting *s, const struct cglimits *l, size_t i)
+{
+	char value[64];
+	int r = 0;
+
+	if (i == LIMIT_CPUS && l->cpus)
+		return apply_cpus(s, l->cpus);
+	if (i < LIMIT_CPUS && limit_is_set(l, &limits[i])) {
+		format_value(&limits[i], limit_value(l, &limits[i]), value, sizeof(value));
+		s->value = value;
+		return apply_limit(s, &limits[i], limit_value(l, &limits[i]));
+	}
+	/* What is set stays only for the devices that are named. */
+	r = reset(s, i);
+	for (size_t k = 0; i == LIMIT_IO_MAX && k < l->io_max.n && r == 0; k++)
+		r = apply_io_max(s, l->io_max.v[k]);
+	return r;
+}
+
+int cglimits_change(int dirfd, const struct cglimits *from, const struct cglimits *to,
+	const char *section, struct th_err *err)
+{
+	_cleanup_err_ struct th_err undo = TH_ERR_INIT;
+	struct setting s = {.dirfd = dirfd, .section = section, .err = err};
+	size_t i;
+	int r = 0;
+
+	for (i = 0; i < LIMITS_ALL && r == 0; i++)
+		if (is_other(from, to, i))
+			r = set_or_reset(&s, to, i);
+	if (r == 0 || !from)
+		return r;
+	/* The one that failed too: it may have been written, and read back as something else. */
+	s.err = &undo;
+	while (i-- > 0)
+		if (is_other(from, to, i))
+			(void)set_or_reset(&s, from, i);
+	if (err_is_set(&undo) && err) {
+		_cleanup_free_ char *text = err->text;
+
+		err->text = xasprintf("%s; and it cannot be undone: %s", text, err_text(&undo));
+	}
 	return r;
 }

@@ -44,6 +44,9 @@ void cglimits_done(struct cglimits *l);
 /* The controllers (CGROUP_* bits) that these limits need. */
 unsigned cglimits_controllers(const struct cglimits *l);
 
+/* The controller of one key; 0: there is no such key. */
+unsigned cglimits_controller_of(const char *key);
+
 /*
  * Writes them to the cgroup at dirfd and reads each back (the kernel may round sizes down to
  * pages). On failure: err names the key as in the task file ("limits.memory" with `section`
@@ -53,6 +56,15 @@ unsigned cglimits_controllers(const struct cglimits *l);
  * stays: the caller removes the cgroup.
  */
 int cglimits_apply(int dirfd, const struct cglimits *l, const char *section, struct th_err *err);
+
+/*
+ * Writes what differs between the limits `from`, which the cgroup has, and `to`, and reads each
+ * back; a limit that is not set any more gets the value of a new cgroup. Where one fails, all are
+ * made what they were, and the failure is the result, as above; where even that fails, err says
+ * so. `from` NULL: nobody knows what it has; then all are written, and nothing is undone.
+ */
+int cglimits_change(int dirfd, const struct cglimits *from, const struct cglimits *to,
+	const char *section, struct th_err *err);
 
 /* True where `b` sets all that `a` sets, to the same values: CPUs are compared as a set, io_max as
  * a set of texts. Else *ret_key (may be NULL; static memory) is the key of the first that differs,

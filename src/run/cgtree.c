@@ -212,8 +212,8 @@ static int refuse_foreign(const struct cgtree *t, const char *group, const char 
 
 /* Controllers for the children of the group's cgroup: what limits need (or it is an error), and
  * what tells of use and out-of-memory kills (as far as the host has it). */
-static int enable_controllers(struct cgtree *t, const struct task *task,
-	const struct cglimits *group_limits, struct th_err *err)
+int cgtree_enable(struct cgtree *t, const struct task *task, const struct cglimits *group_limits,
+	struct th_err *err)
 {
 	unsigned need = cglimits_controllers(&task->limits) | cglimits_controllers(group_limits);
 	unsigned have = 0, enabled = 0, missing = 0;
@@ -295,7 +295,7 @@ int cgtree_make_task(struct cgtree *t, const struct task *task, const struct cgl
 	fd_close(t->group_fd);
 	t->group_fd = r;
 
-	r = enable_controllers(t, task, group_limits, err);
+	r = cgtree_enable(t, task, group_limits, err);
 	if (r == 0 && made)
 		r = cglimits_apply(t->group_fd, group_limits, "group-limits", err);
 	if (r < 0)

@@ -61,6 +61,10 @@ void cgtree_done(struct cgtree *t);
  * noted in `live` (NULL: nowhere). -EEXIST: another's cgroup, EXIT_BUSY, named. */
 int cgtree_make_task(struct cgtree *t, const struct task *task, const struct cglimits *group_limits,
 	struct live *live, struct th_err *err);
+/* Enables what other limits of a task or of its group need, below the group's cgroup. Needs
+ * group_fd. 0 or -errno with err. */
+int cgtree_enable(struct cgtree *t, const struct task *task, const struct cglimits *group_limits,
+	struct th_err *err);
 /* Lock held. Removes the group's cgroup, with `id` the task's, where it is empty and bears no mark:
  * for what somebody noted who was killed before he could mark it. True where it was removed. */
 bool cgtree_remove_unmarked(struct cgtree *t, const char *group, const char *id);

@@ -30,6 +30,7 @@ struct client {
 	char *run_path; /* RUN/GROUP/ID */
 	char *request;	/* a line */
 	void (*message)(void *arg, enum log_level level, const char *text);
+	void (*change)(void *arg, const char *text);
 	void *arg;
 	int fd;
 	struct loop_fd watch;
@@ -84,6 +85,10 @@ static bool take_answer(struct client *c, const char *line, size_t n)
 	case ANSWER_MESSAGE:
 		if (c->message && a.text)
 			c->message(c->arg, a.level, a.text);
+		break;
+	case ANSWER_CHANGE:
+		if (c->change && a.text)
+			c->change(c->arg, a.text);
 		break;
 	case ANSWER_END:
 		c->status = a.status;
@@ -231,6 +236,7 @@ struct client *client_new(struct loop *loop, const struct client_spec *spec)
 		.run_path = layout_run_task(spec->layout, spec->group, spec->id),
 		.request = request_to_line(&spec->request),
 		.message = spec->message,
+		.change = spec->change,
 		.arg = spec->arg,
 		.wakes = spec->request.op == REQUEST_STOP,
 		.fd = -1,

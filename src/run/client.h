@@ -33,6 +33,8 @@ struct client_spec {
 	struct request request;
 	/* A message of the supervisor; may be NULL. */
 	void (*message)(void *arg, enum log_level level, const char *text);
+	/* A change of an update; may be NULL. */
+	void (*change)(void *arg, const char *text);
 	void *arg;
 };
 

@@ -79,6 +79,12 @@ static void warn_from_hook(void *arg, const char *text)
 	context_warn(arg, "%s", text);
 }
 
+void context_forget_record_task(struct context *c)
+{
+	json_decref(c->record.task);
+	c->record.task = NULL;
+}
+
 /* trim_memory() drops it while the task runs. */
 void context_complete_record(struct context *c)
 {
@@ -139,6 +145,7 @@ int context_begin_live(struct context *c, const struct live_state *owed, struct 
 		l = *owed;
 		l.cgroup_begun = owed->cgroup_begun ? LIVE_CGROUPS_BEGUN : LIVE_CGROUPS_NONE;
 		l.hook_point = POINT_NONE;
+		l.update_begun = owed->update_begun & LIVE_UPDATE_RESTART;
 		l.hook_pid = l.hook_keeper_pid = 0;
 		*l.hook_name = '\0';
 	}

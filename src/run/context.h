@@ -41,6 +41,7 @@ struct requests {
 };
 
 struct control;
+struct update_job;
 
 struct context {
 	const struct layout *layout;
@@ -70,7 +71,9 @@ struct context {
 	struct point_result *point; /* where the scripts stage puts what came of the hooks; set by
 				       stage_run_point() */
 	struct requests requests;
-	struct control *control; /* the socket on which others ask; NULL: none */
+	struct update_job *updates;  /* asked for, in order (run/updates.h) */
+	struct update_job *updating; /* whose restart is under way; NULL: none */
+	struct control *control;     /* the socket on which others ask; NULL: none */
 	struct loop_timer control_timer;
 	bool has_caller; /* `start` waits for us */
 	struct loop_fd caller_watch;
@@ -107,6 +110,9 @@ void context_init_hooks(struct context *c);
 /* Makes the live state of this process. `owed` is what another that was killed has noted in its own
  * (NULL: none): it stays noted, as this process may be killed as well. */
 int context_begin_live(struct context *c, const struct live_state *owed, struct th_err *err);
+
+/* The record's task is not what c->task is any more. */
+void context_forget_record_task(struct context *c);
 
 /* Puts the task into the record where it has been dropped to save memory. */
 void context_complete_record(struct context *c);

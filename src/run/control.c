@@ -27,6 +27,7 @@ struct control_client {
 	struct strbuf line;	 /* what came of it so far */
 	bool asked;
 	enum request_op op;
+	uint64_t number;
 };
 
 struct control {
@@ -37,6 +38,7 @@ struct control {
 	void *arg;
 	struct control_client *clients;
 	size_t n_sending, n_waiting;
+	uint64_t last_number;
 };
 
 static void accept_clients(void *arg, uint32_t events);
@@ -97,6 +99,45 @@ void control_keep(struct control_client *k)
 
 	if (!client_send(k, &a))
 		client_free(k);
+}
+
+uint64_t control_keep_number(struct control_client *k)
+{
+	struct control *c = k->control;
+	uint64_t number = k->number = ++c->last_number;
+
+	control_keep(k);
+	return control_has(c, number) ? number : 0;
+}
+
+static struct control_client *find_client(const struct control *c, uint64_t number)
+{
+	struct control_client *k = c && number ? c->clients : NULL;
+
+	while (k && k->number != number)
+		k = k->next;
+	return k;
+}
+
+bool control_has(const struct control *c, uint64_t number)
+{
+	return find_client(c, number) != NULL;
+}
+
+void control_say(struct control *c, uint64_t number, const struct answer *a)
+{
+	struct control_client *k = find_client(c, number);
+
+	if (k && !client_send(k, a))
+		client_free(k);
+}
+
+void control_end_number(struct control *c, uint64_t number, int status, const char *text)
+{
+	struct control_client *k = find_client(c, number);
+
+	if (k)
+		control_end(k, status, text);
 }
 
 static void take_request(struct control_client *k, size_t n)

@@ -34,8 +34,8 @@ struct control;
 struct control_client;
 
 /* Called once for each request that could be read; answers it with control_end(), or keeps the
- * client for the end of the task with control_keep(). */
-typedef void (*control_fn)(void *arg, struct control_client *client, const struct request *r);
+ * client for the end of the task with control_keep(). What `r` holds may be taken out of it. */
+typedef void (*control_fn)(void *arg, struct control_client *client, struct request *r);
 
 /* Makes the socket in run_fd = RUN/GROUP/ID (0600, a stale one is replaced). 0 or -errno with
  * err. */
@@ -49,10 +49,19 @@ void control_end(struct control_client *client, int status, const char *text);
 /* The client waits for control_close(). */
 void control_keep(struct control_client *client);
 
+/* Its number, for a request that is answered later: then the client may be gone. It is kept, as
+ * with control_keep(); 0: it is gone already. */
+uint64_t control_keep_number(struct control_client *client);
+/* Whether it is still there. `c` may be NULL. */
+bool control_has(const struct control *c, uint64_t number);
+/* One more answer to it, and the last one; nothing where it is gone. `c` may be NULL. */
+void control_say(struct control *c, uint64_t number, const struct answer *a);
+void control_end_number(struct control *c, uint64_t number, int status, const char *text);
+
 /* As control_end(), for everybody who was kept after such a request. `c` may be NULL. */
 void control_end_all(struct control *c, enum request_op op, int status, const char *text);
 
-/* A message for everybody who waits for a stop or a restart. */
+/* A message for everybody who waits for a stop, a restart or an update. */
 void control_tell(struct control *c, enum log_level level, const char *text);
 
 /*

@@ -25,6 +25,9 @@
 /* For what hooks of the group left that nobody waits for any more. */
 #define KILL_WAIT (5 * USEC_PER_SEC)
 
+/* A change of the limits waits for another, not for hooks. */
+#define CHANGE_WAIT (2 * USEC_PER_SEC)
+
 /* How often a waiter looks. The lock tells nobody that it was freed without a thread that sleeps in
  * F_SETLKW. */
 #define POLL_USEC (20 * USEC_PER_MSEC)
@@ -94,6 +97,12 @@ static int write_state(struct context *c, const char *state, const char *attempt
 	return 0;
 }
 
+static int refuse_changing(const struct context *c, struct th_err *err)
+{
+	return err_set(err, EXIT_BUSY, EAGAIN,
+		"the group '%s' is being deployed or removed by another process", c->task->group);
+}
+
 /* The first start decides; a task that says something else later is refused, as one of the two
  * would be ignored. A task without limits for the group takes what is there. */
 static int compare_limits(
@@ -130,6 +139,71 @@ static int take_limits(struct context *c, const json_t *state, struct th_err *er
 	c->group_limits = theirs;
 	theirs = (struct cglimits)CGLIMITS_INIT;
 	return 0;
+}
+
+int deploy_read_limits(struct context *c, struct cglimits *ret, struct th_err *err)
+{
+	json_t *state = NULL;
+	int r;
+
+	if (read_state(c->run_group_fd, &state) < 0)
+		return 0;
+	r = task_group_limits_from_json(state, ret, err);
+	json_decref(state);
+	return r;
+}
+
+static bool has_limits(struct context *c, const struct cglimits *l)
+{
+	_cleanup_cglimits_ struct cglimits now = CGLIMITS_INIT;
+
+	return deploy_read_limits(c, &now, NULL) == 0 && cglimits_within(&now, l, NULL) &&
+	       cglimits_within(l, &now, NULL);
+}
+
+static int write_limits(struct context *c, const struct cglimits *l, struct th_err *err)
+{
+	_cleanup_free_ char *text = NULL;
+	json_t *state = NULL;
+	int r = read_state(c->run_group_fd, &state);
+
+	if (r < 0 || !state_is(state, "deployed")) {
+		json_decref(state);
+		return refuse_changing(c, err);
+	}
+	(void)json_object_set_new(state, "group_limits", task_limits_to_json(l));
+	(void)json_object_set_new(state, "origin", json_string("'taskhook update'"));
+	text = json_dumps(state, JSON_INDENT(1));
+	json_decref(state);
+	r = file_replace_at(c->run_group_fd, STATE_NAME, 0600, text, strlen(text));
+	if (r < 0)
+		return err_set(err, EXIT_CANTCREAT, -r, "cannot write '%s/%s/%s': %s",
+			c->layout->run_dir, c->task->group, STATE_NAME, strerror(-r));
+	return 0;
+}
+
+int deploy_change_limits(struct context *c, const struct cglimits *from, const struct cglimits *to,
+	struct th_err *err)
+{
+	_cleanup_lock_ int lock = lockfile_wait(
+		c->run_group_fd, LOCK_NAME, usec_add(clock_monotonic_usec(), CHANGE_WAIT));
+	int r;
+
+	if (lock == -ETIMEDOUT)
+		return refuse_changing(c, err);
+	if (lock < 0)
+		return err_set(err, EXIT_CANTCREAT, -lock, "cannot take the lock '%s/%s/%s': %s",
+			c->layout->run_dir, c->task->group, LOCK_NAME, strerror(-lock));
+	r = has_limits(c, from) ? 0 : -ESTALE;
+	if (r == 0)
+		r = cglimits_change(c->cg.group_fd, from, to, "group-limits", err);
+	if (r == 0) {
+		r = write_limits(c, to, err);
+		if (r < 0)
+			(void)cglimits_change(c->cg.group_fd, to, from, "group-limits", NULL);
+	}
+	(void)unlinkat(c->run_group_fd, LOCK_NAME, 0);
+	return r;
 }
 
 static int run_deploy(
@@ -289,9 +363,7 @@ int deploy_begin_leaving(struct context *c, char **ret_before, struct th_err *er
 	int r;
 
 	if (lock == -EAGAIN)
-		return err_set(err, EXIT_BUSY, EAGAIN,
-			"the group '%s' is being deployed or removed by another process",
-			c->task->group);
+		return refuse_changing(c, err);
 	if (lock < 0)
 		return err_set(err, EXIT_CANTCREAT, -lock, "cannot take the lock '%s/%s/%s': %s",
 			c->layout->run_dir, c->task->group, LOCK_NAME, strerror(-lock));

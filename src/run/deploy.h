@@ -26,6 +26,17 @@
 int deploy_group_once(
 	struct context *c, struct point_result *ret, bool *ret_waited, struct th_err *err);
 
+/* The limits that the group has now; *ret is empty before. What nobody has deployed has none. 0 or
+ * -errno with err. */
+int deploy_read_limits(struct context *c, struct cglimits *ret, struct th_err *err);
+/*
+ * Gives the group, which has `from`, the limits `to`: in its cgroup, which c->cg has open, and for
+ * whoever makes that anew. 0; -ESTALE without err: it has others by now; else -errno with err, and
+ * all is as it was.
+ */
+int deploy_change_limits(struct context *c, const struct cglimits *from, const struct cglimits *to,
+	struct th_err *err);
+
 /*
  * Takes the group's `_deploy` lock for its removal and marks it as leaving: an fd to close, -EAGAIN
  * (somebody deploys or removes it), or -errno. From then on a start either has its task's lock

@@ -36,6 +36,7 @@ static const char *const names[] = {
 	"TASK_PID",
 	"RUN_NUMBER",
 	"RESTART_COUNT",
+	"UPDATE_KEYS",
 	"RESULT",
 	"EXIT_CODE",
 	"EXIT_SIGNAL",
@@ -196,6 +197,7 @@ static void add_task(const struct hook_env *e, struct strv *env)
 		strv_addf(env, "TASK_PID=%ld", (long)e->task_pid);
 	strv_addf(env, "RUN_NUMBER=%u", e->run_number);
 	strv_addf(env, "RESTART_COUNT=%u", e->restart_count);
+	add(env, "UPDATE_KEYS", e->update_keys);
 }
 
 static void add_outcome(const struct hook_env *e, struct strv *env)

@@ -20,6 +20,7 @@ struct hook_env {
 	const char *task_cgroup, *group_cgroup; /* absolute paths */
 	pid_t task_pid;				/* 0: absent */
 	unsigned run_number, restart_count;
+	const char *update_keys;       /* UPDATE_KEYS; NULL: absent */
 	const struct outcome *outcome; /* NULL: absent */
 	usec_t duration;	       /* of the process; only with an outcome */
 	const char *result_file;       /* HOOK_RESULT */

@@ -39,6 +39,16 @@ struct hooklog *hooklog_new(const struct hooklog_spec *spec)
 	return l;
 }
 
+void hooklog_set_limits(struct hooklog *l, uint64_t max_size, unsigned max_files)
+{
+	l->spec.max_size = max_size;
+	l->spec.max_files = max_files;
+	if (l->lines.file)
+		logfile_set_limits(l->lines.file, max_size, max_files);
+	if (l->records.file)
+		logfile_set_limits(l->records.file, max_size, max_files);
+}
+
 static void open_stream(struct hooklog *l, struct stream *s)
 {
 	_cleanup_err_ struct th_err err = TH_ERR_INIT;

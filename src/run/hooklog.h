@@ -47,6 +47,9 @@ void hooklog_line(struct hooklog *l, const char *label, const char *line, size_t
 /* One record, written as one compact line; not taken. */
 void hooklog_record(struct hooklog *l, const json_t *record);
 
+/* logfile_set_limits() of both files. */
+void hooklog_set_limits(struct hooklog *l, uint64_t max_size, unsigned max_files);
+
 /* Writes what was gathered. */
 void hooklog_flush(struct hooklog *l);
 

@@ -478,6 +478,7 @@ static int run_once(struct hook_session *s, const struct hook *h, enum hook_poin
 			.task_pid = s->task_pid,
 			.run_number = s->run_number,
 			.restart_count = s->restart_count,
+			.update_keys = s->update_keys,
 			.outcome = s->outcome,
 			.duration = s->duration,
 			.result_file = result_file,

@@ -43,6 +43,14 @@ struct live_exit {
 	struct usage usage; /* of all processes so far */
 };
 
+/* The record has the new values of an update: the cgroup may have them or not; the process gets the
+ * rest with a restart. */
+enum {
+	LIVE_UPDATE_NONE = 0,
+	LIVE_UPDATE_CGROUP = 1 << 0,
+	LIVE_UPDATE_RESTART = 1 << 1,
+};
+
 struct live_state {
 	char boot_id[40];
 	int32_t supervisor_pid;
@@ -62,8 +70,9 @@ struct live_state {
 	uint8_t pre_stop_begun;	 /* then no pre-stop hook is run again */
 	uint8_t post_exit_done;
 	uint8_t post_stop_begun;
-	uint8_t stop_reason; /* enum stop_reason */
-	uint8_t is_run;	     /* foreground: the task ends with its supervisor */
+	uint8_t stop_reason;  /* enum stop_reason */
+	uint8_t is_run;	      /* foreground: the task ends with its supervisor */
+	uint8_t update_begun; /* LIVE_UPDATE_* */
 	/* The hook that runs right now. */
 	int32_t hook_point; /* enum hook_point; POINT_NONE: none */
 	uint64_t hook_since_usec, hook_timeout_usec;

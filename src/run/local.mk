@@ -72,6 +72,8 @@ th_run_SOURCES = \
 	src/run/logread.h \
 	src/run/logruns.c \
 	src/run/logruns.h \
+	src/run/maxtime.c \
+	src/run/maxtime.h \
 	src/run/options.h \
 	src/run/plan.c \
 	src/run/plan.h \
@@ -107,4 +109,8 @@ th_run_SOURCES = \
 	src/run/supervisor.c \
 	src/run/supervisor.h \
 	src/run/taskdir.c \
-	src/run/taskdir.h
+	src/run/taskdir.h \
+	src/run/update.c \
+	src/run/update.h \
+	src/run/updates.c \
+	src/run/updates.h

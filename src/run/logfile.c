@@ -106,6 +106,12 @@ int logfile_open(int dirfd, const char *name, uint64_t max_size, unsigned max_fi
 	return 0;
 }
 
+void logfile_set_limits(struct logfile *f, uint64_t max_size, unsigned max_files)
+{
+	f->at.max_size = MAX(max_size, (uint64_t)1);
+	f->max_files = MAX(max_files, 1U);
+}
+
 int logfile_set_owner(struct logfile *f, uid_t uid, gid_t gid)
 {
 	struct stat st;

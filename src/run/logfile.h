@@ -53,6 +53,9 @@ int logfile_set_owner(struct logfile *f, uid_t uid, gid_t gid);
  */
 void logfile_set_state(struct logfile *f, struct pumpstate *s, size_t *ret_at, size_t *ret_end);
 
+/* Other limits, from the next write and the next rotation on. */
+void logfile_set_limits(struct logfile *f, uint64_t max_size, unsigned max_files);
+
 /*
  * Writes, rotating where it must. Returns the number of bytes taken, written or dropped; the rest,
  * always less than ROTATE_LINE_MAX, is an unfinished line near the end of the file: the caller

@@ -505,6 +505,12 @@ int logpump_new(const struct logpump_spec *spec, struct logpump **ret, struct th
 	return 0;
 }
 
+void logpump_set_limits(struct logpump *p, uint64_t max_size, unsigned max_files)
+{
+	if (p->file)
+		logfile_set_limits(p->file, max_size, max_files);
+}
+
 bool logpump_is_done(const struct logpump *p)
 {
 	return p->source_fd < 0 && p->file_at == p->end && p->copy_at == p->end;

@@ -59,6 +59,9 @@ struct logpump_spec {
 /* 0, or -errno with err; source, file and state are taken also then. */
 int logpump_new(const struct logpump_spec *spec, struct logpump **ret, struct th_err *err);
 
+/* logfile_set_limits() of its file, where it has one. */
+void logpump_set_limits(struct logpump *p, uint64_t max_size, unsigned max_files);
+
 /* True once the source has ended and all is written. */
 bool logpump_is_done(const struct logpump *p);
 

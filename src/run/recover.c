@@ -11,6 +11,7 @@
 #include "run/context.h"
 #include "run/exitnote.h"
 #include "run/launch.h"
+#include "run/maxtime.h"
 #include "run/requests.h"
 #include "run/restarts.h"
 #include "run/resultfile.h"
@@ -19,6 +20,7 @@
 #include "run/states.h"
 #include "run/streams.h"
 #include "run/taskdir.h"
+#include "run/update.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -150,7 +152,8 @@ static void take_requests(struct context *c, const struct live_state *l)
 
 	c->pre_stop_begun = l->pre_stop_begun;
 	q->restart = l->state == STATE_RESTART_STOPPING ||
-		     (l->state == STATE_EXITED && l->stop_reason == STOP_RESTART);
+		     (l->state == STATE_EXITED && l->stop_reason == STOP_RESTART) ||
+		     (l->update_begun & LIVE_UPDATE_RESTART) != 0;
 	if (!is_stopping(l))
 		return;
 	q->with_signal = l->stop_signal;
@@ -213,12 +216,14 @@ static int take_over(struct context *c, struct live_state *l, struct th_err *err
 		r = cgtree_open_task(&c->cg, c->task->group, c->task->id, err);
 	if (r < 0)
 		return r;
+	if (l->update_begun & LIVE_UPDATE_CGROUP)
+		update_settle(c);
 	if (has_process)
 		r = launch_adopt(c, l, err);
 	if (r != 0)
 		return r;
 	take_restarts(c, l);
-	states_limit_run_time(c);
+	maxtime_begin(c);
 	kill_running_hook(c, l);
 	resume_resolve_user(c);
 

@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/parse.h"
 #include "run/control.h"
+#include "run/updates.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -100,14 +101,19 @@ static void answer_signal(struct context *c, struct control_client *client, cons
 		why);
 }
 
+static bool is_ending(const struct context *c)
+{
+	return c->requests.stop || c->record.state == STATE_POST_STOPPING ||
+	       c->record.state == STATE_UNDOING || c->record.state == STATE_REMOVING;
+}
+
 /* A second one that comes while the first is under way is answered with it; one that comes while
  * the policy restarts the task is done afterwards. */
 static void answer_restart(struct context *c, struct control_client *client)
 {
 	struct requests *q = &c->requests;
 
-	if (q->stop || c->record.state == STATE_POST_STOPPING ||
-		c->record.state == STATE_REMOVING) {
+	if (is_ending(c)) {
 		control_end(client, EXIT_BUSY, "it is being stopped");
 		return;
 	}
@@ -122,20 +128,23 @@ static void answer_given_up(struct context *c)
 {
 	const struct outcome *o = &c->record.outcome;
 	_cleanup_free_ char *why = NULL;
+	int status;
 
 	if (c->requests.stop) {
 		control_end_all(c->control, REQUEST_RESTART, EXIT_BUSY, "it was stopped meanwhile");
+		updates_give_up(c, EXIT_BUSY, "it was stopped meanwhile");
 		return;
 	}
+	status = o->status && err_is_set(&c->failure) ? o->status : EXIT_INTERNAL;
 	why = xasprintf("the restart failed, the task has ended: %s",
 		err_is_set(&c->failure) ? err_text(&c->failure)
 		: o->failed_reason	? o->failed_reason
 					: "see its status");
-	control_end_all(c->control, REQUEST_RESTART,
-		o->status && err_is_set(&c->failure) ? o->status : EXIT_INTERNAL, why);
+	control_end_all(c->control, REQUEST_RESTART, status, why);
+	updates_give_up(c, status, why);
 }
 
-static void on_request(void *arg, struct control_client *client, const struct request *r)
+static void on_request(void *arg, struct control_client *client, struct request *r)
 {
 	struct context *c = arg;
 
@@ -148,6 +157,12 @@ static void on_request(void *arg, struct control_client *client, const struct re
 		return;
 	case REQUEST_RESTART:
 		answer_restart(c, client);
+		return;
+	case REQUEST_UPDATE:
+		if (is_ending(c))
+			control_end(client, EXIT_BUSY, "it is being stopped");
+		else
+			updates_ask(c, client, r);
 		return;
 	case REQUEST_WAIT:
 		control_keep(client);

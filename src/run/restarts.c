@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "os/proctree.h"
 #include "run/control.h"
+#include "run/deploy.h"
 
 #include <inttypes.h>
 #include <sys/random.h>
@@ -158,13 +159,13 @@ enum task_event restarts_after_failure(struct context *c, const char *why)
 		       : EVENT_FAILED;
 }
 
-enum task_event restarts_wait(struct context *c)
+enum task_event restarts_wait(struct context *c, bool (*meanwhile)(struct context *c))
 {
 	int r = 0;
 
 	while (!c->requests.stop && !c->requests.restart && r >= 0 &&
 		clock_monotonic_usec() < c->retry_at)
-		r = loop_run(c->loop, c->retry_at);
+		r = meanwhile(c) ? 0 : loop_run(c->loop, c->retry_at);
 	c->retry_at = 0;
 	note_counters(c);
 	if (c->requests.stop) {
@@ -176,6 +177,19 @@ enum task_event restarts_wait(struct context *c)
 		return EVENT_FAILED;
 	}
 	return c->requests.restart ? EVENT_RESTART : EVENT_OK;
+}
+
+/* They may have been changed, and this task may be the one that makes the group's cgroup anew. */
+static void take_group_limits(struct context *c)
+{
+	struct cglimits now = CGLIMITS_INIT;
+
+	if (deploy_read_limits(c, &now, NULL) < 0) {
+		cglimits_done(&now);
+		return;
+	}
+	cglimits_done(&c->group_limits);
+	c->group_limits = now;
 }
 
 void restarts_begin(struct context *c)
@@ -207,8 +221,10 @@ void restarts_begin(struct context *c)
 		l->keeper_start_ticks = 0;
 		l->post_exit_done = 0;
 		l->pre_stop_begun = 0;
+		l->update_begun = LIVE_UPDATE_NONE;
 		live_end(c->live);
 	}
+	take_group_limits(c);
 	note_counters(c);
 	write_down(c);
 }

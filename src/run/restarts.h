@@ -16,8 +16,9 @@ enum task_event restarts_after_exit(struct context *c);
  * with, and emptied; else EVENT_FAILED, and nothing has changed. */
 enum task_event restarts_after_failure(struct context *c, const char *why);
 
-/* Waits for the delay: EVENT_OK, EVENT_STOP, or EVENT_RESTART (asked for: no longer). */
-enum task_event restarts_wait(struct context *c);
+/* Waits for the delay: EVENT_OK, EVENT_STOP, or EVENT_RESTART (asked for: no longer). Meanwhile
+ * `meanwhile` does what else there is to do, and says whether there was something. */
+enum task_event restarts_wait(struct context *c, bool (*meanwhile)(struct context *c));
 
 /* The outcome becomes record.last_exit. */
 void restarts_keep_exit(struct context *c);

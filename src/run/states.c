@@ -9,11 +9,13 @@
 #include "run/deploy.h"
 #include "run/exitnote.h"
 #include "run/launch.h"
+#include "run/maxtime.h"
 #include "run/requests.h"
 #include "run/restarts.h"
 #include "run/stage.h"
 #include "run/streams.h"
 #include "run/taskdir.h"
+#include "run/update.h"
 
 #include <errno.h>
 #include <string.h>
@@ -143,27 +145,6 @@ static enum task_event do_preparing(struct context *c)
 	return EVENT_STOP;
 }
 
-static void on_max_run_time(void *arg)
-{
-	struct context *c = arg;
-
-	if (!c->requests.stop)
-		requests_stop(c, 0, STOP_MAX_RUN_TIME);
-}
-
-void states_limit_run_time(struct context *c)
-{
-	if (c->task->max_run_time == USEC_INFINITY || c->max_run_timer.active)
-		return;
-	if (!c->max_run_at)
-		c->max_run_at = usec_add(c->launched_at, c->task->max_run_time);
-	loop_set_timer(c->loop, &c->max_run_timer, c->max_run_at, on_max_run_time, c);
-	if (!c->live)
-		return;
-	live_begin(c->live)->max_run_at_usec = c->max_run_at;
-	live_end(c->live);
-}
-
 /* For whoever asks while the task runs: `exec`, and a supervisor that replaces this one. Most tasks
  * are handed nothing, and a start writes no file that nobody needs. */
 static void record_handed_on(struct context *c)
@@ -183,7 +164,7 @@ static enum task_event do_launching(struct context *c)
 		streams_close(c);
 		return start_failed(c, RESULT_START_FAILED, POINT_NONE, NULL, &why);
 	}
-	states_limit_run_time(c);
+	maxtime_begin(c);
 	if (c->options->no_wait)
 		caller_let_go(c);
 	return EVENT_OK;
@@ -232,8 +213,11 @@ static enum task_event do_running(struct context *c)
 	int r = 0;
 
 	loop_set_timer(c->loop, &trim, c->launched_at + TRIM_AFTER, trim_memory, c);
+	/* It may have come here by the restart of one. */
+	if (!c->requests.restart)
+		update_end_restart(c);
 	while (r >= 0 && !c->exited && !c->requests.stop && !c->requests.restart)
-		r = loop_run(c->loop, USEC_INFINITY);
+		r = update_run_next(c) ? 0 : loop_run(c->loop, USEC_INFINITY);
 	if (r < 0)
 		context_warn(c, "cannot wait for the process: %s, stopping it", strerror(-r));
 	loop_clear_timer(c->loop, &trim);
@@ -248,7 +232,7 @@ static enum task_event do_restart_asked(struct context *c)
 	_cleanup_point_ struct point_result hooks = {0};
 	_cleanup_err_ struct th_err why = TH_ERR_INIT;
 	_cleanup_free_ char *text = NULL;
-	int r = run_interruptible(c, POINT_PRE_RESTART, &hooks, &why);
+	int status, r = run_interruptible(c, POINT_PRE_RESTART, &hooks, &why);
 
 	if (c->exited)
 		return EVENT_EXITED;
@@ -259,19 +243,20 @@ static enum task_event do_restart_asked(struct context *c)
 	text = hooks.hook ? xasprintf("not restarted: pre-restart/%s: %s, the task runs on",
 				    hooks.hook, hooks.reason)
 			  : xasprintf("not restarted: %s, the task runs on", err_text(&why));
-	restarts_answer(c,
-		hooks.timed_out ? EXIT_HOOK_TIMEOUT
-		: hooks.hook	? EXIT_HOOK_FAILED
-		: why.status	? why.status
-				: EXIT_INTERNAL,
-		text);
+	status = hooks.timed_out ? EXIT_HOOK_TIMEOUT
+		 : hooks.hook	 ? EXIT_HOOK_FAILED
+		 : why.status	 ? why.status
+				 : EXIT_INTERNAL;
+	restarts_answer(c, status, text);
+	update_cancel_restart(c, status, text);
 	log_warning("%s", text);
 	return EVENT_FAILED;
 }
 
 static enum task_event do_restart_delay(struct context *c)
 {
-	return restarts_wait(c);
+	/* There is no process, and there will be: updated as while it runs. */
+	return restarts_wait(c, update_run_next);
 }
 
 /* Of a restart by the policy: there is no process. */

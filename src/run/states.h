@@ -11,9 +11,6 @@
 /* From `state` to a final one. The record is written in the end. */
 void states_go_through(struct context *c, enum task_state state);
 
-/* Stops the task when max-run-time has passed since launched_at. */
-void states_limit_run_time(struct context *c);
-
 /* The end of a task: its directories go but for what is kept, its result is recorded. */
 void states_take_down(struct context *c, bool failed);
 

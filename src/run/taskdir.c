@@ -205,6 +205,20 @@ static void report_kept(void *arg, const char *path, int errnum)
 			c->task->group, path, strerror(errnum));
 }
 
+void taskdir_set_log_limits(struct context *c)
+{
+	uint64_t size = c->task->log_max_size;
+	unsigned files = c->task->log_max_files;
+
+	for (size_t i = 0; i < ARRAY_SIZE(c->pumps); i++)
+		if (c->pumps[i])
+			logpump_set_limits(c->pumps[i], size, files);
+	if (c->hooklog)
+		hooklog_set_limits(c->hooklog, size, files);
+	if (c->taskhook_log)
+		logfile_set_limits(c->taskhook_log, size, files);
+}
+
 bool taskdir_keeps_logs(const struct context *c)
 {
 	return c->task->keep != KEEP_NONE ||

@@ -33,6 +33,9 @@ int taskdir_open(struct context *c, struct th_err *err);
 void taskdir_open_logs(struct context *c);
 void taskdir_close_logs(struct context *c);
 
+/* What the task says of its log files has changed: holds for those that are open, too. */
+void taskdir_set_log_limits(struct context *c);
+
 /* Do the logs stay when the task has ended? Also with keep = none where there are some of an
  * earlier run. */
 bool taskdir_keeps_logs(const struct context *c);

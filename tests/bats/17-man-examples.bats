@@ -50,6 +50,11 @@ examples()
 	[ "$count" -ge 3 ]
 }
 
+@test "every example of taskhook-update(1)" {
+	examples taskhook-update.1
+	[ "$count" -ge 5 ]
+}
+
 @test "every example of taskhook-status(1)" {
 	cd "$BATS_TEST_TMPDIR"
 	examples taskhook-status.1

@@ -41,6 +41,13 @@ static void check_request(const char *line, size_t n)
 	for (size_t i = 0; i < r.n_hooks; i++)
 		CHECK(r.hooks[i].path[0] == '/' &&
 			strcmp(again.hooks[i].path, r.hooks[i].path) == 0);
+	CHECK(again.n_sets == r.n_sets);
+	for (size_t i = 0; i < r.n_sets; i++)
+		CHECK(strcmp(again.sets[i].key, r.sets[i].key) == 0 &&
+			strcmp(again.sets[i].value, r.sets[i].value) == 0 &&
+			strcmp(again.sets[i].origin, r.sets[i].origin) == 0);
+	CHECK(again.restart == r.restart && again.force == r.force && again.dry_run == r.dry_run &&
+		again.group == r.group);
 	request_done(&r);
 	request_done(&again);
 }

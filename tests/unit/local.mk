@@ -32,6 +32,7 @@ unit_tests = \
 	tests/unit/test-publish \
 	tests/unit/test-point \
 	tests/unit/test-rotate \
+	tests/unit/test-update \
 	tests/unit/test-logfile \
 	tests/unit/test-logmerge \
 	tests/unit/test-logpump \

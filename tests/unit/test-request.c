@@ -29,6 +29,15 @@ static void there_and_back(const struct request *r, const char *line)
 				strcmp(back.hooks[i].role, r->hooks[i].role) == 0 &&
 				strcmp(back.hooks[i].option, r->hooks[i].option) == 0,
 			"the hook");
+	is_uint(back.n_sets, r->n_sets, "how many values");
+	for (size_t i = 0; i < MIN(back.n_sets, r->sets ? r->n_sets : 0); i++)
+		ok(strcmp(back.sets[i].key, r->sets[i].key) == 0 &&
+				strcmp(back.sets[i].value, r->sets[i].value) == 0 &&
+				strcmp(back.sets[i].origin, r->sets[i].origin) == 0,
+			"the value");
+	ok(back.restart == r->restart && back.force == r->force && back.dry_run == r->dry_run &&
+			back.group == r->group,
+		"and how");
 	request_done(&back);
 }
 
@@ -59,6 +68,21 @@ static void test_requests(void)
 	there_and_back(&r,
 		"{\"format\":1,\"op\":\"stop\",\"hooks\":[{\"point\":\"pre-stop\",\"path\":\"/h\","
 		"\"role\":\"db\",\"option\":\"--prehook\"}]}\n");
+	r = (struct request)REQUEST_INIT(REQUEST_UPDATE);
+	r.sets = &(struct update_set){(char *)(uintptr_t) "limits.memory", (char *)(uintptr_t) "1G",
+		(char *)(uintptr_t) "--set"};
+	r.n_sets = 1;
+	r.restart = r.force = r.dry_run = r.group = true;
+	r.hooks = &(struct hook_option){.point = POINT_POST_UPDATE,
+		.path = (char *)(uintptr_t) "/h",
+		.role = (char *)(uintptr_t) "db",
+		.option = (char *)(uintptr_t) "--posthook"};
+	r.n_hooks = 1;
+	there_and_back(&r,
+		"{\"format\":1,\"op\":\"update\",\"hooks\":[{\"point\":\"post-update\",\"path\":"
+		"\"/h\",\"role\":\"db\",\"option\":\"--posthook\"}],\"sets\":[{\"key\":\"limits."
+		"memory\",\"value\":\"1G\",\"origin\":\"--set\"}],\"restart\":true,\"force\":true,"
+		"\"dry_run\":true,\"group\":true}\n");
 	r = (struct request)REQUEST_INIT(REQUEST_WAIT);
 	there_and_back(&r, "{\"format\":1,\"op\":\"wait\"}\n");
 }
@@ -98,6 +122,13 @@ static void test_refused(void)
 	refused("{\"format\":1,\"op\":\"stop\",\"hooks\":[{\"point\":\"pre-stop\",\"path\":\"h\"}]"
 		"}",
 		EXIT_DATAERR, "hooks.path");
+	refused("{\"format\":1,\"op\":\"update\",\"hooks\":[{\"point\":\"pre-stop\",\"path\":"
+		"\"/h\"}]}",
+		EXIT_DATAERR, "hooks.point");
+	refused("{\"format\":1,\"op\":\"update\",\"sets\":[{\"key\":\"a.b\"}]}", EXIT_DATAERR,
+		"sets.value");
+	refused("{\"format\":1,\"op\":\"update\",\"sets\":[\"a.b=c\"]}", EXIT_DATAERR, "sets");
+	refused("{\"format\":1,\"op\":\"update\",\"restart\":1}", EXIT_DATAERR, "restart");
 	refused("{\"format\":1,\"op\":\"stop\",\"hooks\":[7]}", EXIT_DATAERR, "hooks");
 	memset(big, ' ', REQUEST_MAX);
 	is_int(request_from_line(big, REQUEST_MAX, &r, NULL), -EINVAL, "too long, and no err");
@@ -111,6 +142,7 @@ static void test_answers(void)
 	struct answer a = {.event = ANSWER_END, .status = 122, .text = (char *)(uintptr_t) "a\nb"};
 	_cleanup_answer_ struct answer back = {.text = NULL};
 	_cleanup_free_ char *line = answer_to_line(&a), *said = NULL, *big = NULL, *cut = NULL;
+	_cleanup_free_ char *change = NULL;
 
 	is_str(line, "{\"event\":\"end\",\"status\":122,\"text\":\"a\\\\nb\"}\n", "an end");
 	is_int(answer_from_line(line, strlen(line), &back, NULL), 0, "read back");
@@ -131,6 +163,14 @@ static void test_answers(void)
 	a = (struct answer){.event = ANSWER_END, .text = big};
 	cut = answer_to_line(&a);
 	ok(strlen(cut) < REQUEST_MAX, "what is too long for a line is cut");
+
+	a = (struct answer){
+		.event = ANSWER_CHANGE, .text = (char *)(uintptr_t) "limits.memory: 2G -> 1G"};
+	change = answer_to_line(&a);
+	is_str(change, "{\"event\":\"change\",\"text\":\"limits.memory: 2G -> 1G\"}\n", "a change");
+	answer_done(&back);
+	is_int(answer_from_line(change, strlen(change), &back, NULL), 0, "read back");
+	is_int(back.event, ANSWER_CHANGE, "as one");
 
 	is_int(answer_from_line("{\"event\":\"end\",\"status\":256}", 28, &back, NULL), -EINVAL,
 		"no exit status");

@@ -1,0 +1,676 @@
+#include "config.h"
+
+#include "run/update.h"
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "base/parse.h"
+#include "model/jsonio.h"
+#include "os/cgroup.h"
+#include "os/cgstat.h"
+#include "run/deploy.h"
+#include "run/fetchview.h"
+#include "run/launch.h"
+#include "run/maxtime.h"
+#include "run/stage.h"
+#include "run/taskdir.h"
+#include "run/updates.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* How often the limits of a group may be changed by others while we look at them. */
+#define STALE_TRIES 16
+
+static bool has_process(const struct context *c)
+{
+	return c->launched && !c->exited;
+}
+
+static void say(
+	struct context *c, const struct update_job *job, enum answer_event event, char *text)
+{
+	control_say(c->control, job->client,
+		&(struct answer){.event = event, .level = LOG_LEVEL_ERROR, .text = text});
+	free(text);
+}
+
+/* ---- what is in use ---- */
+
+/* Of the limit `key`, by the task or by its group. False: nobody counts it. */
+static bool read_in_use(const struct context *c, enum conf_key key, uint64_t *ret)
+{
+	bool of_group = key >= KEY_GROUP_LIMITS_MEMORY;
+	int fd = of_group ? c->cg.group_fd : c->cg.task_fd;
+	struct cgstat_details details;
+	struct cgstat st;
+
+	if (of_group)
+		key -= KEY_GROUP_LIMITS_MEMORY - KEY_LIMITS_MEMORY;
+	if (!c->cg.on || fd < 0 || cgstat_read(fd, CGROUP_MEMORY | CGROUP_PIDS, &st) < 0)
+		return false;
+	if (key == KEY_LIMITS_PIDS) {
+		*ret = st.pids_current;
+		return st.has_pids;
+	}
+	if (key == KEY_LIMITS_MEMORY_SWAP) {
+		cgstat_read_details(fd, &details);
+		*ret = details.memory_swap;
+		return st.has_memory;
+	}
+	*ret = st.memory_current;
+	return st.has_memory && (key == KEY_LIMITS_MEMORY || key == KEY_LIMITS_MEMORY_HIGH);
+}
+
+/* " (in use 1.4G)", or NULL; *ret_below says whether the new value is less than that. The caller
+ * frees it. */
+static char *describe_use(
+	const struct context *c, const struct update_change *change, bool *ret_below)
+{
+	char buf[CLOCK_SPAN_MAX];
+	uint64_t in_use, to = UINT64_MAX;
+	bool of_time = change->id == KEY_TASK_MAX_RUN_TIME;
+
+	*ret_below = false;
+	if (of_time) {
+		usec_t usec;
+
+		if (!has_process(c) || parse_duration(change->from, &usec) < 0)
+			return NULL;
+		in_use = maxtime_used(c, usec);
+		(void)parse_duration(change->to, &to);
+		*ret_below = to < in_use;
+		in_use -= in_use % USEC_PER_SEC;
+		return xasprintf(" (runs for %s)", clock_format_span(in_use, buf, sizeof(buf)));
+	}
+	if (change->id < KEY_LIMITS_MEMORY || change->id > KEY_GROUP_LIMITS_IO_MAX ||
+		!read_in_use(c, change->id, &in_use))
+		return NULL;
+	if (change->to)
+		(void)parse_size(change->to, &to);
+	*ret_below = to < in_use;
+	if (change->id == KEY_LIMITS_PIDS || change->id == KEY_GROUP_LIMITS_PIDS)
+		return xasprintf(" (in use %llu)", (unsigned long long)in_use);
+	return xasprintf(" (in use %s)", fetchview_format_bytes(in_use, buf, sizeof(buf)));
+}
+
+/* ---- the plan ---- */
+
+struct plan {
+	struct task *next; /* after put_in_place() what was before */
+	struct cglimits group_from;
+	struct update_changes changes;
+	bool changes_group, needs_restart;
+};
+
+static void plan_done(struct plan *p)
+{
+	p->next = task_free(p->next);
+	cglimits_done(&p->group_from);
+	update_changes_done(&p->changes);
+	*p = (struct plan){.next = NULL};
+}
+
+static int make_plan(
+	struct context *c, const struct request *r, struct plan *ret, struct th_err *err)
+{
+	int rc;
+
+	plan_done(ret);
+	rc = deploy_read_limits(c, &ret->group_from, err);
+	if (rc == 0)
+		rc = update_resolve(c->task, &ret->group_from, r->sets, r->n_sets, &ret->next, err);
+	if (rc < 0)
+		return rc;
+	update_compare(c->task, &ret->group_from, ret->next, &ret->changes);
+	for (size_t i = 0; i < ret->changes.n; i++) {
+		ret->changes_group |= ret->changes.v[i].kind == UPDATE_GROUP;
+		ret->needs_restart |= ret->changes.v[i].kind == UPDATE_RESTART;
+	}
+	return 0;
+}
+
+/* Why this change is refused, with its exit status; NULL: it is not. The caller frees it. */
+static char *refusal(const struct context *c, const struct request *r,
+	const struct update_change *change, int *ret_status)
+{
+	_cleanup_free_ char *line = update_change_format(change), *use = NULL;
+	bool below;
+
+	*ret_status = EXIT_BUSY;
+	if (change->kind == UPDATE_NEVER) {
+		*ret_status = EXIT_CONFIG;
+		return xasprintf(
+			"%s: cannot be changed while the task lives: %s", line, change->reason);
+	}
+	if (change->kind == UPDATE_GROUP && !r->group) {
+		*ret_status = EXIT_CONFIG;
+		return xasprintf("%s: it is the limit of the whole group (taskhook update -g %s)",
+			line, c->task->group);
+	}
+	if (change->kind == UPDATE_RESTART && !r->restart && has_process(c))
+		return xasprintf("%s: needs a restart of the task (add --restart)", line);
+	use = describe_use(c, change, &below);
+	if (use && below && !r->force)
+		return xasprintf(
+			"%s%s: it is below that (add --force to set it all the same)", line, use);
+	return NULL;
+}
+
+static bool is_limit(const struct update_change *c)
+{
+	return c->id >= KEY_LIMITS_MEMORY && c->id <= KEY_GROUP_LIMITS_IO_MAX;
+}
+
+/* Why this host cannot enforce a limit, as far as that is known before it is written; NULL: it can.
+ * The caller frees it. */
+static char *unenforceable(const struct context *c, const struct plan *p,
+	const struct update_change *change, int *ret_status)
+{
+	bool of_group = change->kind == UPDATE_GROUP;
+	const struct cglimits *to = of_group ? &p->next->group_limits : &p->next->limits;
+	const char *key = conf_key_info(change->id)->name;
+	unsigned controller = cglimits_controller_of(key);
+	const char *why;
+
+	*ret_status = EXIT_UNAVAILABLE;
+	if (!change->to || !(cglimits_controllers(to) & controller))
+		return NULL;
+	if (!c->cg.on)
+		return xasprintf("%s = %s: there is no cgroup to enforce it: %s", change->key,
+			change->to, c->cg.warning ? c->cg.warning : "[cgroup] mode is 'off'");
+	if (c->cg.controllers & controller)
+		return NULL;
+	why = cgroup_explain_missing(controller);
+	return xasprintf("%s = %s: this host's cgroups have no '%s' controller for taskhook%s%s%s",
+		change->key, change->to, cgroup_controller_name(controller), *why ? " (" : "", why,
+		*why ? ")" : "");
+}
+
+/* The exit status of the worst refusal, each of which has been said; EXIT_OK: there is none. */
+static int check_plan(struct context *c, const struct update_job *job, const struct plan *p)
+{
+	int status = EXIT_OK;
+
+	for (size_t i = 0; i < p->changes.n; i++) {
+		const struct update_change *change = &p->changes.v[i];
+		int one;
+		char *why = refusal(c, &job->request, change, &one);
+
+		if (!why && is_limit(change))
+			why = unenforceable(c, p, change, &one);
+		if (!why)
+			continue;
+		say(c, job, ANSWER_MESSAGE, why);
+		status = status == EXIT_OK || status == EXIT_BUSY ? one : status;
+	}
+	return status;
+}
+
+static void describe_changes(const struct context *c, const struct plan *p, struct strv *ret)
+{
+	for (size_t i = 0; i < p->changes.n; i++) {
+		const struct update_change *change = &p->changes.v[i];
+		_cleanup_free_ char *line = update_change_format(change), *use = NULL;
+		const char *when = "";
+		bool below;
+
+		use = describe_use(c, change, &below);
+		if (change->kind == UPDATE_RESTART)
+			when = has_process(c) ? " (with a restart)" : " (from its next process on)";
+		strv_addf(ret, "%s%s%s", line, use ? use : "", when);
+	}
+}
+
+static void say_lines(struct context *c, const struct update_job *job)
+{
+	for (size_t i = 0; i < job->lines.n; i++)
+		say(c, job, ANSWER_CHANGE, xstrdup(job->lines.v[i]));
+}
+
+/* ---- putting it in place ---- */
+
+/* What has been changed since the start, with `changes` added. A new reference; may be NULL. */
+static json_t *add_marks(json_t *before, const struct update_changes *changes)
+{
+	json_t *marks = before ? json_copy(before) : json_object();
+	usec_t now = clock_realtime_usec();
+	char when[CLOCK_RFC3339_MAX];
+
+	for (size_t i = 0; i < changes->n; i++) {
+		const struct update_change *c = &changes->v[i];
+		const json_t *old = json_object_get(marks, c->key);
+		_cleanup_free_ char *from = old ? json_to_text(json_object_get(old, "from")) : NULL;
+		const char *first = old ? from : c->from;
+		json_t *j;
+
+		/* As it was at the start. */
+		if (c->id != CONF_KEY_COUNT &&
+			(first && c->to ? strcmp(first, c->to) == 0 : first == c->to)) {
+			(void)json_object_del(marks, c->key);
+			continue;
+		}
+		j = json_object();
+		json_put_text(j, "from", first);
+		json_put_text(j, "to", c->to);
+		json_put_text(j, "at", clock_rfc3339(now, when, sizeof(when)));
+		json_put_u64(j, "at_usec", now);
+		json_put(marks, c->key, j);
+	}
+	return marks;
+}
+
+static int resolve_user_again(struct context *c, const struct task *before, struct th_err *err)
+{
+	const struct strv *a = &before->supplementary_groups, *b = &c->task->supplementary_groups;
+	struct cred cred = c->cred;
+	bool switch_user = c->switch_user;
+	int r;
+
+	if (before->has_supplementary_groups == c->task->has_supplementary_groups && a->n == b->n) {
+		size_t i = 0;
+
+		while (i < a->n && strcmp(a->v[i], b->v[i]) == 0)
+			i++;
+		if (i == a->n)
+			return 0;
+	}
+	c->cred = (struct cred){0};
+	c->switch_user = false;
+	r = launch_resolve_user(c, err);
+	if (r == 0) {
+		cred_done(&cred);
+		return 0;
+	}
+	cred_done(&c->cred);
+	c->cred = cred;
+	c->switch_user = switch_user;
+	return r;
+}
+
+/* What a launch would find wrong at once. */
+static int check_launch(const struct context *c, struct th_err *err)
+{
+	const struct task *t = c->task;
+	_cleanup_free_ char *dir = layout_task_dir(c->layout, t->group, t->id), *path = NULL;
+	_cleanup_strv_ struct strv env = STRV_INIT;
+	const char *cwd = t->workdir ? t->workdir : dir;
+	struct stat st;
+
+	if (stat(cwd, &st) < 0)
+		return launch_explain(c, SPAWN_CHDIR, -errno, NULL, cwd, err);
+	if (!S_ISDIR(st.st_mode))
+		return launch_explain(c, SPAWN_CHDIR, -ENOTDIR, NULL, cwd, err);
+	if (t->stdin_from[0] == '/' && access(t->stdin_from, R_OK) < 0)
+		return err_set(
+			err, EXIT_CONFIG, errno, "cannot open '%s' for stdin: %m", t->stdin_from);
+	launch_environment(c, &env);
+	return launch_find_program(t->command.v[0], &env, cwd, &path, err);
+}
+
+static bool is_same_limits(const struct cglimits *a, const struct cglimits *b)
+{
+	return cglimits_within(a, b, NULL) && cglimits_within(b, a, NULL);
+}
+
+static int change_limits(struct context *c, const struct cglimits *from, const struct cglimits *to,
+	struct th_err *err)
+{
+	int r;
+
+	if (is_same_limits(from, to) || c->cg.task_fd < 0)
+		return 0;
+	r = cgtree_enable(&c->cg, c->task, &c->group_limits, err);
+	return r < 0 ? r : cglimits_change(c->cg.task_fd, from, to, "limits", err);
+}
+
+static int change_group(struct context *c, const struct cglimits *from, const struct cglimits *to,
+	struct th_err *err)
+{
+	struct cglimits copy = CGLIMITS_INIT;
+	int r = cgtree_enable(&c->cg, c->task, to, err);
+
+	if (r == 0)
+		r = deploy_change_limits(c, from, to, err);
+	if (r < 0)
+		return r;
+	if (deploy_read_limits(c, &copy, NULL) < 0)
+		cglimits_done(&copy);
+	cglimits_done(&c->group_limits);
+	c->group_limits = copy;
+	return 0;
+}
+
+static void note_update(struct context *c, unsigned what)
+{
+	if (!c->live)
+		return;
+	live_begin(c->live)->update_begun = (uint8_t)what;
+	live_end(c->live);
+}
+
+/*
+ * The values of `other` become the task's, in the record, in the cgroup and wherever else they are;
+ * `other` has those that were before. `marks` becomes the record's, whose own is in *marks
+ * afterwards. With `group_to` the group too. 0; -ESTALE without err: the group has changed
+ * meanwhile; -errno with err. Then all is as it was.
+ */
+static int put_in_place(struct context *c, struct task *other, const struct cglimits *group_from,
+	const struct cglimits *group_to, json_t **marks, bool restart, struct th_err *err)
+{
+	_cleanup_err_ struct th_err why = TH_ERR_INIT;
+	struct task *t = c->task;
+	unsigned owed = restart ? LIVE_UPDATE_RESTART : LIVE_UPDATE_NONE;
+	json_t *kept = c->record.updates;
+	int r;
+
+	update_swap(t, other);
+	c->record.updates = *marks;
+	context_forget_record_task(c);
+	note_update(c, LIVE_UPDATE_CGROUP | owed);
+	r = context_write_record(c, err);
+	if (r == 0)
+		r = resolve_user_again(c, other, err);
+	if (r == 0 && restart)
+		r = check_launch(c, err);
+	if (r == 0)
+		r = change_limits(c, &other->limits, &t->limits, err);
+	if (r == 0 && group_to) {
+		r = change_group(c, group_from, group_to, err);
+		if (r < 0 && change_limits(c, &t->limits, &other->limits, &why) < 0)
+			context_warn(c, "cannot undo an update: %s", err_text(&why));
+	}
+	if (r < 0) {
+		update_swap(t, other);
+		c->record.updates = kept;
+		context_forget_record_task(c);
+		(void)resolve_user_again(c, other, NULL);
+		(void)context_write_record(c, NULL);
+		note_update(c, LIVE_UPDATE_NONE);
+		return r;
+	}
+	*marks = kept;
+	taskdir_set_log_limits(c);
+	maxtime_change(c, other->max_run_time);
+	note_update(c, owed);
+	return 0;
+}
+
+/* ---- hooks ---- */
+
+/* Those of the command line are for this update alone. */
+static char *join_keys(const struct update_changes *changes)
+{
+	struct strbuf b = STRBUF_INIT;
+
+	for (size_t i = 0; i < changes->n; i++)
+		strbuf_addf(&b, "%s%s", i ? " " : "", changes->v[i].key);
+	return strbuf_steal(&b);
+}
+
+static int run_hooks(struct context *c, const struct update_job *job,
+	const struct update_changes *changes, enum hook_point point, struct point_result *ret,
+	struct th_err *err)
+{
+	_cleanup_free_ char *keys = join_keys(changes);
+	const struct request *r = &job->request;
+	struct task *t = c->task;
+	size_t first = t->n_hook_options;
+	int rc;
+
+	for (size_t i = 0; i < r->n_hooks; i++)
+		task_add_hook_option(t, &r->hooks[i]);
+	if (point == POINT_PRE_UPDATE) {
+		c->requests.interrupt_hooks = c->requests.stop;
+		c->hooks.interrupt = &c->requests.interrupt_hooks;
+	}
+	c->hooks.update_keys = keys;
+	rc = stage_run_point(c, point, ret, err);
+	c->hooks.update_keys = NULL;
+	c->hooks.interrupt = NULL;
+	/* A stop that came meanwhile may have added its own behind them. */
+	task_remove_hook_options(t, first, r->n_hooks);
+	return rc;
+}
+
+static char *describe_hook(enum hook_point point, const struct point_result *hooks,
+	const struct th_err *why, int *ret_status)
+{
+	if (!hooks->hook) {
+		*ret_status = why->status ? why->status : EXIT_INTERNAL;
+		return xasprintf("%s: %s", point_name(point), err_text(why));
+	}
+	*ret_status = hooks->timed_out ? EXIT_HOOK_TIMEOUT : EXIT_HOOK_FAILED;
+	return xasprintf("%s/%s: %s", point_name(point), hooks->hook, hooks->reason);
+}
+
+/* False: the update has ended. */
+static bool run_pre_hooks(
+	struct context *c, struct update_job *job, const struct update_changes *changes)
+{
+	_cleanup_point_ struct point_result hooks = {0};
+	_cleanup_err_ struct th_err why = TH_ERR_INIT;
+	_cleanup_free_ char *text = NULL, *line = NULL;
+	bool had_process = has_process(c);
+	int status, r;
+
+	r = run_hooks(c, job, changes, POINT_PRE_UPDATE, &hooks, &why);
+	if (c->requests.stop) {
+		updates_end(c, job, EXIT_BUSY, "it is being stopped, nothing was changed");
+		return false;
+	}
+	if (r < 0 || hooks.fatal) {
+		text = describe_hook(POINT_PRE_UPDATE, &hooks, &why, &status);
+		line = xasprintf("not updated: %s", text);
+		log_warning("%s", line);
+		updates_end(c, job, status, line);
+		return false;
+	}
+	if (had_process && !has_process(c)) {
+		updates_end(
+			c, job, EXIT_BUSY, "its process has ended meanwhile, nothing was changed");
+		return false;
+	}
+	return true;
+}
+
+/* Ends it. */
+static void run_post_hooks(struct context *c, struct update_job *job,
+	const struct update_changes *changes, unsigned warned_before)
+{
+	_cleanup_point_ struct point_result hooks = {0};
+	_cleanup_err_ struct th_err why = TH_ERR_INIT;
+	_cleanup_free_ char *text = NULL, *line = NULL;
+	int status;
+
+	(void)run_hooks(c, job, changes, POINT_POST_UPDATE, &hooks, &why);
+	if (hooks.fatal) {
+		text = describe_hook(POINT_POST_UPDATE, &hooks, &why, &status);
+		line = xasprintf("%s (the new values hold)", text);
+		log_warning("%s", line);
+		updates_end(c, job, status, line);
+		return;
+	}
+	updates_end(c, job, c->warned > warned_before ? EXIT_WITH_FAILURES : EXIT_OK, NULL);
+}
+
+/* ---- one update ---- */
+
+static void log_changes(const struct update_changes *changes)
+{
+	for (size_t i = 0; i < changes->n; i++) {
+		_cleanup_free_ char *line = update_change_format(&changes->v[i]);
+
+		log_notice("updated: %s", line);
+	}
+}
+
+static void begin_restart(struct context *c, struct update_job *job, struct plan *p, json_t **marks)
+{
+	struct requests *q = &c->requests;
+
+	job->before = TAKE_PTR(p->next);
+	job->marks_before = *marks;
+	*marks = NULL;
+	if (p->changes_group) {
+		job->group_before = p->group_from;
+		p->group_from = (struct cglimits)CGLIMITS_INIT;
+	}
+	job->changes = p->changes;
+	p->changes = (struct update_changes){.n = 0};
+	c->updating = job;
+	if (!q->restart)
+		q->warned_before = c->warned;
+	q->restart = true;
+}
+
+/* 0: nothing stands against `p`; 1: the update has ended. */
+static int look(struct context *c, struct update_job *job, struct plan *p)
+{
+	_cleanup_err_ struct th_err why = TH_ERR_INIT;
+	int status;
+
+	if (make_plan(c, &job->request, p, &why) < 0) {
+		updates_end(c, job, why.status ? why.status : EXIT_INTERNAL, err_text(&why));
+		return 1;
+	}
+	status = check_plan(c, job, p);
+	if (status != EXIT_OK) {
+		updates_end(c, job, status, "nothing was changed");
+		return 1;
+	}
+	if (p->changes.n)
+		return 0;
+	say(c, job, ANSWER_CHANGE, xstrdup("nothing to change"));
+	updates_end(c, job, EXIT_OK, NULL);
+	return 1;
+}
+
+/* In place, or the update has ended. */
+static bool put_plan(struct context *c, struct update_job *job, struct plan *p, json_t **ret_marks)
+{
+	_cleanup_err_ struct th_err why = TH_ERR_INIT;
+	int r = -ESTALE;
+
+	for (int i = 0; i < STALE_TRIES && r == -ESTALE; i++) {
+		/* Once more: the hooks took their time. */
+		if (look(c, job, p) != 0)
+			return false;
+		strv_clear(&job->lines);
+		describe_changes(c, p, &job->lines);
+		*ret_marks = add_marks(c->record.updates, &p->changes);
+		r = put_in_place(c, p->next, &p->group_from,
+			p->changes_group ? &p->next->group_limits : NULL, ret_marks,
+			p->needs_restart && has_process(c), &why);
+		if (r < 0) {
+			json_decref(*ret_marks);
+			*ret_marks = NULL;
+		}
+	}
+	if (r == 0)
+		return true;
+	if (r == -ESTALE)
+		(void)err_set(&why, EXIT_BUSY, ESTALE,
+			"the limits of the group are being changed by others");
+	err_prefix(&why, "nothing was changed");
+	log_warning("not updated: %s", err_text(&why));
+	updates_end(c, job, why.status, err_text(&why));
+	return false;
+}
+
+static void do_update(struct context *c, struct update_job *job, struct plan *p)
+{
+	unsigned warned_before = c->warned;
+	json_t *marks = NULL;
+
+	if (look(c, job, p) != 0)
+		return;
+	if (job->request.dry_run) {
+		describe_changes(c, p, &job->lines);
+		say_lines(c, job);
+		updates_end(c, job, EXIT_OK, NULL);
+		return;
+	}
+	if (!run_pre_hooks(c, job, &p->changes) || !put_plan(c, job, p, &marks))
+		return;
+	/* It waits for one already: no longer. */
+	if (job->request.restart && !has_process(c))
+		c->requests.restart = true;
+	if (p->needs_restart && has_process(c)) {
+		begin_restart(c, job, p, &marks);
+	} else {
+		log_changes(&p->changes);
+		say_lines(c, job);
+		run_post_hooks(c, job, &p->changes, warned_before);
+	}
+	json_decref(marks);
+}
+
+bool update_run_next(struct context *c)
+{
+	struct update_job *job = updates_take(c);
+	struct plan p = {.next = NULL};
+
+	if (!job)
+		return false;
+	do_update(c, job, &p);
+	plan_done(&p);
+	return true;
+}
+
+void update_end_restart(struct context *c)
+{
+	struct update_job *job = c->updating;
+
+	c->updating = NULL;
+	if (!job)
+		return;
+	log_changes(&job->changes);
+	say_lines(c, job);
+	run_post_hooks(c, job, &job->changes, c->requests.warned_before);
+}
+
+void update_cancel_restart(struct context *c, int status, const char *text)
+{
+	_cleanup_err_ struct th_err why = TH_ERR_INIT;
+	_cleanup_free_ char *line = NULL;
+	struct update_job *job = c->updating;
+	bool changes_group = false;
+	int r;
+
+	c->updating = NULL;
+	if (!job) {
+		/* Its supervisor was killed, and what was before is not known any more. */
+		if (c->live && live_get(c->live)->update_begun & LIVE_UPDATE_RESTART)
+			context_warn(c, "not restarted: what an update has changed holds from its "
+					"next process on");
+		note_update(c, LIVE_UPDATE_NONE);
+		return;
+	}
+	for (size_t i = 0; i < job->changes.n; i++)
+		changes_group |= job->changes.v[i].kind == UPDATE_GROUP;
+	r = put_in_place(c, job->before, &c->group_limits,
+		changes_group ? &job->group_before : NULL, &job->marks_before, false, &why);
+	if (r < 0)
+		context_warn(c, "cannot undo an update: %s",
+			err_is_set(&why) ? err_text(&why) : "the group was changed by others");
+	line = xasprintf("%s, nothing was changed", text);
+	updates_end(c, job, status, r < 0 ? text : line);
+}
+
+void update_settle(struct context *c)
+{
+	_cleanup_cglimits_ struct cglimits group = CGLIMITS_INIT;
+	_cleanup_err_ struct th_err why = TH_ERR_INIT;
+	int r = 0;
+
+	if (c->cg.task_fd >= 0)
+		r = cglimits_change(c->cg.task_fd, NULL, &c->task->limits, "limits", &why);
+	if (r == 0 && c->cg.group_fd >= 0 && deploy_read_limits(c, &group, &why) == 0)
+		r = cglimits_change(c->cg.group_fd, NULL, &group, "group-limits", &why);
+	if (r < 0)
+		context_warn(c, "an update was cut off, and cannot be brought to its end: %s",
+			err_text(&why));
+}

@@ -1,0 +1,35 @@
+#ifndef TH_RUN_UPDATES_H
+#define TH_RUN_UPDATES_H
+
+/* The updates that were asked for and not done yet: they wait until the task runs, as hooks of
+ * another point may be running. Who does them is run/update.h. Private to src/run. */
+
+#include "model/update.h"
+#include "run/context.h"
+#include "run/control.h"
+
+struct update_job {
+	struct update_job *next;
+	uint64_t client; /* control_keep_number() */
+	struct request request;
+	/* Of one whose restart is under way: what was before, for the undo. */
+	struct task *before;
+	struct cglimits group_before;
+	json_t *marks_before;
+	struct update_changes changes;
+	struct strv lines; /* what is said of them when it is through */
+};
+
+/* Takes what `r` holds. */
+void updates_ask(struct context *c, struct control_client *client, struct request *r);
+
+/* The next one, the caller's from now on; NULL: none. One whose client has gone is not done. */
+struct update_job *updates_take(struct context *c);
+
+/* The last answer to its client; frees. */
+void updates_end(struct context *c, struct update_job *job, int status, const char *text);
+
+/* All that wait, and the one whose restart is under way, are told, and forgotten. */
+void updates_give_up(struct context *c, int status, const char *text);
+
+#endif
