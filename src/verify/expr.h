@@ -3,7 +3,7 @@
 
 /*
  * Conditions of a metric: "result[0] >= 0.95 and not (result[1] > 5)". The language is expr-lang's
- *as Argo Rollouts embeds it; the grammar is in verify/expr_parse.h, types in verify/expr_check.h,
+ * as Argo Rollouts embeds it; the grammar is in verify/expr_parse.h, types in verify/expr_check.h,
  * builtins in verify/expr_builtin.h.
  *
  * What a name stands for (struct expr_env):
@@ -11,8 +11,9 @@
  *	result                what was measured; with the dialect bcs a string
  *	response.code         our own, of web metrics: the status as an integer
  *	response.headers      our own: a map, whose keys are found whatever their case
- *	args.NAME             our own: arguments of the template as strings; a value can never
- *become a part of the condition, as {{ args.NAME }} can asInt(x) asFloat(x)   of a string or number
+ *	args.NAME             our own: arguments of the template as strings; such a value can
+ *	                      never become a part of the condition
+ *	asInt(x) asFloat(x)   of a string or number
  *	isNaN(x) isInf(x)     of a float
  *	isNil(x) default(x,d) these look at the result, whatever x is, as Argo does
  *

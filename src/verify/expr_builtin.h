@@ -34,10 +34,12 @@ struct expr_call {
 /*
  * `params`: a letter for each parameter, "?" before those that may be missing, "*" behind one that
  * may come any number of times.
- *	a any, s string, i int, n number, x number or string, A array, M map, L string, array or
- *map, g number or array `result`: what comes out. a any, b bool, i int, f float, s string, A array,
- *S array of strings, M map with keys of any type, t time, d duration, = as the first argument, e an
- *element of it, g any where one argument is an array, else as the first
+ *	a any, s string, i int, n number, x number or string, A array, M map,
+ *	L string, array or map, g number or array
+ * `result`: what comes out.
+ *	a any, b bool, i int, f float, s string, A array, S array of strings,
+ *	M map with keys of any type, t time, d duration, = as the first argument,
+ *	e an element of it, g any where one argument is an array, else as the first
  */
 struct expr_builtin {
 	const char *name;

@@ -6,38 +6,46 @@
  * dialect of BlueKing, expr 1.8.
  *
  *	condition  = sequence .
- *	sequence   = expression { ";" expression } [ ";" ] .                             [A] for ";"
- *	expression = "let" name "=" expression ";" sequence                              [A]
- *	           | "if" expression "{" sequence "}" "else" ( … | "{" sequence "}" )    [A]
+ *	sequence   = expression { ";" expression } [ ";" ] .	[A] for ";"
+ *	expression = "let" name "=" expression ";" sequence	[A]
+ *	           | "if" expression braced "else" ( expression | braced )	[A]
  *	           | operation [ "?" [ expression ] ":" expression ] .
+ *	braced     = "{" sequence "}" .
  *	operation  = unary operation | primary | operation binary operation .
- *	primary    = ( literal | array | map | name | call | pointer | "(" sequence ")" ) { postfix
- *} . postfix    = "." name | "?." name [A] | "." name arguments | "[" expression "]" | "?.["
- *expression "]" [A] | "[" [ expression ] ":" [ expression ] "]" . call       = [ "::" ] name
- *arguments .                                           [A] for "::" arguments  = "(" [ expression {
- *"," expression } [ "," ] ] ")" . closure    = expression | "{" sequence "}" .          an argument
- *of all() and its kin; BlueKing: braces pointer    = "#" [ name ] | "." name .                in
- *closures: the element; #index, #acc array      = "[" [ expression { "," expression } [ "," ] ] "]"
- *. map        = "{" [ pair { "," pair } [ "," ] ] "}" . pair       = ( name | string | number | "("
- *expression ")" ) ":" expression . literal    = number | string | "true" | "false" | "nil" . number
- *= decimal with "_" between digits, "." and exponent | "0x" … | "0b" … | "0o" … . string     = "'"
- *… "'" | '"' … '"' with \a \b \f \n \r \t \v \\ \' \" \NNN \xNN \uNNNN \u{N…} \UNNNNNNNN | "`" …
- *"`", where `` is one and nothing else has a meaning [A] . comment    = "//" to the end of the line
- *| "/" "*" … "*" "/" .                   [A]
+ *	primary    = operand { postfix } .
+ *	operand    = literal | array | map | name | call | pointer | "(" sequence ")" .
+ *	postfix    = "." name | "?." name	[A] for "?."
+ *	           | "." name arguments
+ *	           | "[" expression "]" | "?.[" expression "]"	[A] for "?."
+ *	           | "[" [ expression ] ":" [ expression ] "]" .
+ *	call       = [ "::" ] name arguments .	[A] for "::"
+ *	arguments  = "(" [ expression { "," expression } [ "," ] ] ")" .
+ *	closure    = expression | braced .	an argument of all() and its kin; BlueKing: braced
+ *	pointer    = "#" [ name ] | "." name .	in closures: the element; #index, #acc
+ *	array      = "[" [ expression { "," expression } [ "," ] ] "]" .
+ *	map        = "{" [ pair { "," pair } [ "," ] ] "}" .
+ *	pair       = ( name | string | number | "(" expression ")" ) ":" expression .
+ *	literal    = number | string | "true" | "false" | "nil" .
+ *	number     = decimal, with "_" between digits, "." and exponent
+ *	           | "0x" … | "0b" … | "0o" … .
+ *	string     = "'" … "'" | '"' … '"'	with \a \b \f \n \r \t \v \\ \' \" \NNN \xNN
+ *	                              	\uNNNN \u{N…} \UNNNNNNNN
+ *	           | "`" … "`" .	[A] `` is one, and nothing else has a meaning
+ *	comment    = "//" to the end of the line | "/" "*" … "*" "/" .	[A]
  *
  * Binary operators, weakest first; all but ** group from the left:
  *
  *	|  [A] the left side becomes the first argument of the call on the right
  *	or ||
  *	and &&
- *	== != < > <= >= in matches contains startsWith endsWith       "not" before a word; a < b < c
- *[A]
+ *	== != < > <= >= in matches contains startsWith endsWith
+ *	   "not" before a word; [A] a < b < c
  *	..
  *	+ -
  *	(unary: not !)
  *	* / %
  *	(unary: - +)
- *	** ^                                                           BlueKing: below unary -, no ^
+ *	** ^  BlueKing: below unary -, and no ^
  *	??  [A] not mixed with others without brackets
  *
  * Not supported: literals of bytes (b'…') and $env.

@@ -3,8 +3,8 @@
 
 /*
  * JSONPath in the template dialect of Kubernetes (kubectl get -o jsonpath), which both HookTemplate
- * and AnalysisTemplate use. Text outside of braces stands for itself, so "$.age" is the text
- *"$.age" and not a path: jsonpath_has_path() tells.
+ * and AnalysisTemplate use. Text outside of braces stands for itself, so "$.age" is that text
+ * and not a path: jsonpath_has_path() tells.
  *
  *	template = { text | "{" { step } "}" } .
  *	step     = "$" | "@" | " "                          nothing: a path begins at what there is

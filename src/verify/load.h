@@ -3,21 +3,21 @@
 
 /*
  * A template file becomes one JSON object {"kind", "name", "spec"}, whatever it was written in.
- *What it is written in is told by its first character that is neither blank nor in a comment: '{'
- *is JSON, '[' is INI, anything else YAML. A first line that begins with "#!" belongs to none of
- *them.
+ * What that is, its first character tells that is neither blank nor in a comment: '{' is JSON, '['
+ * is INI, anything else YAML. A first line that begins with "#!" belongs to none of them.
  *
  * YAML 1.1 through libyaml, with the plain scalars of YAML 1.2: null, true, false, integers and
  * decimal fractions; everything else is a string. Several documents may follow each other; those
- *that are no template are passed over. Refused: aliases, a key that stands twice, tags but those of
- *the core schema, more than LOAD_DEPTH_MAX levels or LOAD_NODES_MAX values.
+ * that are no template are passed over. Refused: aliases, a key that stands twice, tags but those
+ * of the core schema, more than LOAD_DEPTH_MAX levels or LOAD_NODES_MAX values.
  *
  * INI:
  *	[template]            name, policy, timeout, dialect
  *	[args]                NAME = VALUE
  *	[arg NAME]            file, env or fd: a secret
- *	[metric NAME]         fields of a metric; PROVIDER.FIELD = VALUE; PROVIDER.headers.NAME =
- *VALUE; dryRun = yes; measurementRetention = N
+ *	[metric NAME]         fields of a metric; PROVIDER.FIELD = VALUE;
+ *	                      PROVIDER.headers.NAME = VALUE; dryRun = yes;
+ *	                      measurementRetention = N
  */
 
 #include "base/error.h"

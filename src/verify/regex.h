@@ -4,21 +4,24 @@
 /*
  * Regular expressions as Go has them (RE2, https://github.com/google/re2/wiki/Syntax), for the
  * 'matches' of conditions: whether there is a match, not where. Time is bounded by the length of
- *the text times that of the pattern: all alternatives are followed at once, none is tried again.
+ * the text times that of the pattern: all alternatives are followed at once, none is tried again.
  *
  *	alternation = sequence { "|" sequence } .
  *	sequence    = { atom [ repeat [ "?" ] ] } .
- *	repeat      = "*" | "+" | "?" | "{" n "}" | "{" n "," [ m ] "}" .              n, m: at most
- *1000 atom        = character | "." | "^" | "$" | class | escape | group . group       = "("
- *alternation ")" | "(?:" alternation ")" | "(?P<name>" alternation ")" | "(?" flags ")" | "(?"
- *flags ":" alternation ")" . flags       = { "i" | "m" | "s" | "U" } [ "-" { "i" | "m" | "s" | "U"
- *} ] . class       = "[" [ "^" ] { character [ "-" character ] | escape | "[:" [ "^" ] name ":]" }
- *"]" . escape      = "\" ( "d" | "D" | "s" | "S" | "w" | "W" | "b" | "B" | "A" | "z" | "Q" … "\E"
+ *	repeat      = "*" | "+" | "?" | "{" n "}" | "{" n "," [ m ] "}" .	n, m: up to 1000
+ *	atom        = character | "." | "^" | "$" | class | escape | group .
+ *	group       = "(" alternation ")" | "(?:" alternation ")"
+ *	            | "(?P<name>" alternation ")" | "(?" flags ")"
+ *	            | "(?" flags ":" alternation ")" .
+ *	flags       = { "i" | "m" | "s" | "U" } [ "-" { "i" | "m" | "s" | "U" } ] .
+ *	class       = "[" [ "^" ] { character [ "-" character ] | escape | named } "]" .
+ *	named       = "[:" [ "^" ] name ":]" .
+ *	escape      = "\" ( "d" | "D" | "s" | "S" | "w" | "W" | "b" | "B" | "A" | "z" | "Q" … "\E"
  *	            | "a" | "f" | "n" | "r" | "t" | "v" | octal | "x" hex hex | "x{" hex { hex } "}"
  *	            | punctuation ) .
  *
  * Not supported: \p and \P (classes of Unicode), \C. The flag i folds ASCII letters only.
- *Characters are those of UTF-8; a byte that belongs to none counts as U+FFFD, as with Go.
+ * Characters are those of UTF-8; a byte that belongs to none counts as U+FFFD, as with Go.
  */
 
 #include "base/error.h"

@@ -3,8 +3,8 @@
 
 /*
  * A run of a template as a state machine: what is measured when, and what comes of it. Pure: time
- *is given, nothing is asked or waited for. The rules are those of Argo Rollouts' analysis
- *controller, with BlueKing's policy and limits (taskhook-template(5)).
+ * is given, nothing is asked or waited for. The rules are those of Argo Rollouts' analysis
+ * controller, with BlueKing's policy and limits (taskhook-template(5)).
  *
  *	runstate_init(&rs, &tmpl, now);
  *	while (!runstate_is_over(&rs)) {
