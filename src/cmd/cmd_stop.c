@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/parse.h"
+#include "cmd/request_hooks.h"
 #include "cmd/task_select.h"
 #include "run/stop.h"
 
@@ -16,33 +17,21 @@ struct stop_data {
 	int signal;
 	bool has_timeout;
 	usec_t timeout;
-	struct hook_option *hooks;
-	size_t n_hooks;
+	struct request_hooks hooks;
 };
-
-static int add_hook(void *data, const char *option, const char *value, struct th_err *err)
-{
-	struct stop_data *d = data;
-	int r;
-
-	if (d->n_hooks == REQUEST_HOOKS_MAX)
-		return err_set(err, EXIT_USAGE, E2BIG, "more than %zu hooks", REQUEST_HOOKS_MAX);
-	d->hooks = xreallocarray(d->hooks, d->n_hooks + 1, sizeof(*d->hooks));
-	d->hooks[d->n_hooks] = (struct hook_option){0};
-	r = hook_option_parse(option, value, OP_STOP, false, &d->hooks[d->n_hooks], err);
-	if (r == 0)
-		d->n_hooks++;
-	return r;
-}
 
 static int set_prehook(void *data, const char *value, struct th_err *err)
 {
-	return add_hook(data, "--prehook", value, err);
+	struct stop_data *d = data;
+
+	return request_hooks_add(&d->hooks, "--prehook", value, OP_STOP, err);
 }
 
 static int set_posthook(void *data, const char *value, struct th_err *err)
 {
-	return add_hook(data, "--posthook", value, err);
+	struct stop_data *d = data;
+
+	return request_hooks_add(&d->hooks, "--posthook", value, OP_STOP, err);
 }
 
 static int set_signal(void *data, const char *value, struct th_err *err)
@@ -93,8 +82,8 @@ static int stop(struct cmd_context *ctx, const struct stop_data *d, struct task_
 	request.signal = d->signal;
 	request.timeout = d->has_timeout ? d->timeout : USEC_INFINITY;
 	request.reason = STOP_ASKED;
-	request.hooks = d->hooks;
-	request.n_hooks = d->n_hooks;
+	request.hooks = d->hooks.v;
+	request.n_hooks = d->hooks.n;
 	for (size_t i = 0; i < list->n; i++)
 		v[i] = (struct stop_one){.group = list->v[i].group, .id = list->v[i].id};
 	status = stop_tasks(&ctx->layout, loop, &request, &options, true, v, list->n);
@@ -117,9 +106,7 @@ static void done(void *data)
 {
 	struct stop_data *d = data;
 
-	for (size_t i = 0; i < d->n_hooks; i++)
-		hook_option_done(&d->hooks[i]);
-	free(d->hooks);
+	request_hooks_done(&d->hooks);
 }
 
 const struct cmd cmd_stop = {

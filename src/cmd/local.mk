@@ -49,6 +49,8 @@ th_cmd_SOURCES = \
 	src/cmd/hook_records.h \
 	src/cmd/openmetrics.c \
 	src/cmd/openmetrics.h \
+	src/cmd/request_hooks.c \
+	src/cmd/request_hooks.h \
 	src/cmd/start_options.c \
 	src/cmd/start_options.h \
 	src/cmd/stats_rows.c \

@@ -160,15 +160,25 @@ void request_done(struct request *r)
 	r->n_sets = 0;
 }
 
+/* What it is asked at: a restart has no post point of its own, it ends with post-start. */
+static bool has_point(enum request_op op, enum hook_point point)
+{
+	if (point == POINT_NONE)
+		return false;
+	if (op == REQUEST_RESTART)
+		return point == POINT_PRE_RESTART || point == POINT_POST_START;
+	return point_operator(point) == (op == REQUEST_UPDATE ? OP_UPDATE : OP_STOP) &&
+	       (op == REQUEST_UPDATE || op == REQUEST_STOP);
+}
+
 static void read_hook(
 	struct json_in *outer, enum request_op op, const json_t *j, struct hook_option *ret)
 {
-	enum operator operator= op == REQUEST_UPDATE ? OP_UPDATE : OP_STOP;
 	struct json_in in = {.object = j, .what = "request.hooks", .err = outer->err};
 	const char *point = json_in_word(&in, "point");
 
 	ret->point = point ? point_from_name(point) : POINT_NONE;
-	if (ret->point == POINT_NONE || point_operator(ret->point) != operator)
+	if (!has_point(op, ret->point))
 		json_in_refuse(&in, "point", "is no hook point of what is asked for");
 	json_in_text(&in, "path", &ret->path);
 	if (!in.failed && (!ret->path || ret->path[0] != '/'))

@@ -8,7 +8,7 @@
  *	{"format": 1, "op": "stop", "signal": "TERM", "timeout_usec": 5000000, "reason": "asked",
  *	 "hooks": [{"point": "pre-stop", "path": "/...", "role": "...", "option": "--prehook"}]}
  *	{"format": 1, "op": "signal", "signal": "HUP", "all": true}
- *	{"format": 1, "op": "restart"}
+ *	{"format": 1, "op": "restart", "hooks": [{"point": "pre-restart", ...}]}
  *	{"format": 1, "op": "update", "sets": [{"key": "limits.memory", "value": "1G", "origin":
  *"--set"}], "restart": true, "force": true, "dry_run": true, "group": true, "hooks": [...]}
  *	{"format": 1, "op": "wait"}
@@ -55,7 +55,8 @@ struct request {
 	bool all;	/* signal: for every process, not the main one alone */
 	usec_t timeout; /* stop: the grace, instead of the task's own; USEC_INFINITY: not given */
 	enum stop_reason reason;   /* stop; STOP_NONE where absent */
-	struct hook_option *hooks; /* stop, update: at its points also; owned by who made them */
+	struct hook_option *hooks; /* stop, restart, update: at their points also; owned by who made
+				      them */
 	size_t n_hooks;
 	struct update_set *sets; /* update; owned by who made them */
 	size_t n_sets;

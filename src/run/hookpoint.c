@@ -170,6 +170,36 @@ static void hand_on_again(struct hook_session *s, const json_t *entry)
 	json_object_foreach(env, name, value) hand_on(s, uid, name, json_string_value(value));
 }
 
+/* Is `other` (POINT/NAME) the hook of `label` at another point? A group's hook is not its tasks'.
+ */
+static bool is_same_hook(const char *label, const char *other)
+{
+	const char *name = strchr(label, '/'), *other_name = strchr(other, '/');
+	bool group =
+		str_starts_with(label, "pre-deploy/") || str_starts_with(label, "post-deploy/");
+	bool other_group =
+		str_starts_with(other, "pre-deploy/") || str_starts_with(other, "post-deploy/");
+
+	return group == other_group && name && other_name && strcmp(name, other_name) == 0;
+}
+
+/* The entry whose state is that of the hook `label` of the user `uid`; NULL: there is none. What
+ * one user's hook keeps is not for another's. */
+static json_t *entry_with_state(const struct hook_session *s, const char *label, uid_t uid)
+{
+	const char *other;
+	json_t *entry;
+
+	json_object_foreach(s->state, other, entry)
+	{
+		if (is_same_hook(label, other) &&
+			(uid_t)json_integer_value(json_object_get(entry, "uid")) == uid &&
+			json_object_size(json_object_get(entry, "state")) > 0)
+			return entry;
+	}
+	return NULL;
+}
+
 static void keep_result(
 	struct hook_session *s, uid_t uid, const char *label, const struct hook_result *r)
 {
@@ -190,6 +220,9 @@ static void keep_result(
 		return;
 	if (!s->state)
 		s->state = json_object();
+	/* What it kept at another point is replaced, too. */
+	if (r->state.n && (entry = entry_with_state(s, label, uid)))
+		(void)json_object_del(entry, "state");
 	entry = json_object();
 	(void)json_object_set_new(entry, "done", json_boolean(r->done));
 	(void)json_object_set_new(entry, "uid", json_integer(uid));
@@ -201,15 +234,12 @@ static void keep_result(
 }
 
 /* NAME=VALUE that this hook handed back when it last ran. */
-static void state_of(const struct hook_session *s, const char *label, struct strv *ret)
+static void state_of(const struct hook_session *s, const char *label, uid_t uid, struct strv *ret)
 {
-	const json_t *state = json_object_get(json_object_get(s->state, label), "state");
+	json_t *state = json_object_get(entry_with_state(s, label, uid), "state"), *value;
 	const char *name;
-	json_t *value;
 
-	if (!state)
-		return;
-	json_object_foreach((json_t *)(uintptr_t)state, name, value)
+	json_object_foreach(state, name, value)
 		strv_addf(ret, "%s=%s", name, json_string_value(value));
 }
 
@@ -462,7 +492,7 @@ static int run_once(struct hook_session *s, const struct hook *h, enum hook_poin
 	state_dir = xasprintf("%s/%s/%s", s->run_path, STATE_DIR_NAME, h->name);
 	task_cg = s->group_only ? NULL : cgtree_path(s->cg, s->task->group, s->task->id);
 	group_cg = cgtree_path(s->cg, s->task->group, NULL);
-	state_of(s, out->label, &state);
+	state_of(s, out->label, as ? as->uid : geteuid(), &state);
 	if (!s->knows_ip && !s->task->node.ip)
 		s->node_ip = hostip_find();
 	s->knows_ip = true;

@@ -92,6 +92,36 @@ static void print_stop(const struct context *c, FILE *out)
 		clock_format_span(t->stop_timeout, span, sizeof(span)));
 }
 
+static void print_delay(const struct restart_policy *p, FILE *out)
+{
+	char delay[CLOCK_SPAN_MAX], most[CLOCK_SPAN_MAX];
+
+	(void)fprintf(out, "  after %s", clock_format_span(p->delay, delay, sizeof(delay)));
+	if (p->max_delay > p->delay)
+		(void)fprintf(out, ", twice as long each time up to %s",
+			clock_format_span(p->max_delay, most, sizeof(most)));
+	(void)fprintf(out, "%s\n", p->delay ? ", and at most a quarter more" : "");
+}
+
+/* Between post-exit and post-stop, where the policy is other than `never`. */
+static void print_restart(const struct context *c, FILE *out)
+{
+	const struct restart_policy *p = &c->task->restart;
+	char span[CLOCK_SPAN_MAX];
+
+	if (p->when == RESTART_NEVER)
+		return;
+	(void)fprintf(out, "restart: %s, at most %u times in %s\n", restart_when_names[p->when],
+		p->attempts, clock_format_span(p->interval, span, sizeof(span)));
+	print_delay(p, out);
+	(void)fprintf(out, "  then pre-restart and again from pre-start on\n");
+	if (p->mode == RESTART_MODE_FAIL)
+		(void)fprintf(out, "  when they are used up, on to post-stop\n");
+	else
+		(void)fprintf(out, "  when they are used up, after the rest of the interval\n");
+	print_point(c, POINT_PRE_RESTART, out);
+}
+
 static void print_removal(const struct context *c, FILE *out)
 {
 	_cleanup_free_ char *dir = layout_task_dir(c->layout, c->task->group, c->task->id);
@@ -137,6 +167,7 @@ int plan_print(const struct layout *layout, struct task *task,
 	print_point(&c, POINT_PRE_STOP, out);
 	print_stop(&c, out);
 	print_point(&c, POINT_POST_EXIT, out);
+	print_restart(&c, out);
 	print_point(&c, POINT_POST_STOP, out);
 	print_removal(&c, out);
 	(void)fprintf(out, "worst case: %s to the launch, %s from a stop to its end\n",

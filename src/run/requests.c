@@ -109,7 +109,8 @@ static bool is_ending(const struct context *c)
 
 /* A second one that comes while the first is under way is answered with it; one that comes while
  * the policy restarts the task is done afterwards. */
-static void answer_restart(struct context *c, struct control_client *client)
+static void answer_restart(
+	struct context *c, struct control_client *client, const struct request *r)
 {
 	struct requests *q = &c->requests;
 
@@ -120,6 +121,7 @@ static void answer_restart(struct context *c, struct control_client *client)
 	if (!q->restart)
 		q->warned_before = c->warned;
 	q->restart = true;
+	add_hooks(c, r);
 	control_keep(client);
 }
 
@@ -156,7 +158,7 @@ static void on_request(void *arg, struct control_client *client, struct request 
 		answer_signal(c, client, r);
 		return;
 	case REQUEST_RESTART:
-		answer_restart(c, client);
+		answer_restart(c, client, r);
 		return;
 	case REQUEST_UPDATE:
 		if (is_ending(c))

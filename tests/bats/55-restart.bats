@@ -317,3 +317,66 @@ record_of() { cat "$state/records/$group/$1.json"; }
 	[ "$(record_of t | jq -r '[.restarts, .restart_window.attempts] | @csv')" = 2,2 ]
 	assert_clean
 }
+
+@test "restart --prehook and --posthook: at pre-restart and post-start, kept in the record, each once" {
+	for name in one two; do
+		printf '#!/bin/sh\necho "%s $HOOK_POINT $RESTART_COUNT" >>%s\n' $name "$root/order" >"$root/$name"
+		chmod 755 "$root/$name"
+	done
+	begin -i t -- sleep "$nap"
+	run -0 th restart --prehook="$root/one" --posthook="$root/two" "$group/t"
+	[ "$(cat "$root/order")" = $'one pre-restart 0\ntwo post-start 1' ]
+	[ "$(jq -r '[.task.hooks.options[] | .point] | join(" ")' "$state/records/$group/t.json")" = "pre-restart post-start" ]
+	# given again it is the same hook
+	run -0 th restart --prehook="$root/one" "$group/t"
+	[ "$(tail -n 2 "$root/order")" = $'one pre-restart 1\ntwo post-start 2' ]
+	# a fatal one leaves it running
+	printf '#!/bin/sh\nexit 3\n' >"$root/no"
+	chmod 755 "$root/no"
+	run -120 th restart --prehook="$root/no" "$group/t"
+	[[ $output == *"not restarted: pre-restart/no"* ]]
+	is_state t running
+	run -0 th stop "$group/t"
+}
+
+@test "dry-run tells what the restart policy would do" {
+	run -0 th start --dry-run -g "$group" -i t -- sleep 1
+	[[ $output != *restart* ]]
+	hook pre-restart/10-say "echo say"
+	run -0 th start --dry-run -g "$group" -i t --set restart.policy=on-failure --set restart.attempts=4 --set restart.interval=1h \
+		--set restart.delay=5s --set restart.max-delay=1m -- sleep 1
+	[[ $output == *"restart: on-failure, at most 4 times in 1h"*"after 5s, twice as long each time up to 1m"*"on to post-stop"*"pre-restart: at most 1m10s"*10-say*post-stop* ]]
+	run -0 th start --dry-run -g "$group" -i t --set restart.policy=always --set restart.mode=delay -- sleep 1
+	[[ $output == *"restart: always, at most 2 times in 30m"*"after 15s, and at most a quarter more"*"after the rest of the interval"* ]]
+}
+
+@test "state goes with the hook to its other hook points, and to no other hook or user" {
+	put='printf "[state]\nlease = %s\n" "$HOOK_POINT-$RESTART_COUNT" >"$HOOK_RESULT"'
+	hook pre-deploy/50-lease "$put"
+	say="echo \$HOOK_POINT \$STATE_lease >>'$root/order'"
+	hook pre-start/50-lease "$say; $put"
+	hook pre-start/60-other "$say"
+	hook post-start/50-lease "$say; printf '[env]\nA = 1\n' >\"\$HOOK_RESULT\""
+	hook pre-restart/50-lease "$say; $put"
+	hook pre-stop/50-lease "$say"
+	hook post-stop/50-lease "$say"
+	user=()
+	if [ "$EUID" -eq 0 ]; then
+		hook post-exit/50-lease "echo \$HOOK_POINT \$STATE_lease" 'user = nobody'
+		user=(--set=task.user=nobody)
+	fi
+	begin -i t "${user[@]}" -- sleep "$nap"
+	run -0 th restart "$group/t"
+	run -0 th stop "$group/t"
+	[ "$(cat "$root/order")" = "pre-start
+pre-start
+post-start pre-start-0
+pre-restart pre-start-0
+pre-stop pre-restart-0
+pre-start pre-restart-0
+pre-start
+post-start pre-start-1
+pre-stop pre-start-1
+post-stop pre-start-1" ]
+	run ! grep -r 'post-exit pre-' "$state/tasks/$group/t/logs"
+}

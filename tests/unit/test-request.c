@@ -129,6 +129,12 @@ static void test_refused(void)
 		"sets.value");
 	refused("{\"format\":1,\"op\":\"update\",\"sets\":[\"a.b=c\"]}", EXIT_DATAERR, "sets");
 	refused("{\"format\":1,\"op\":\"update\",\"restart\":1}", EXIT_DATAERR, "restart");
+	refused("{\"format\":1,\"op\":\"restart\",\"hooks\":[{\"point\":\"post-stop\",\"path\":\"/"
+		"h\"}]}",
+		EXIT_DATAERR, "hooks.point");
+	refused("{\"format\":1,\"op\":\"wait\",\"hooks\":[{\"point\":\"pre-stop\",\"path\":\"/"
+		"h\"}]}",
+		EXIT_DATAERR, "hooks.point");
 	refused("{\"format\":1,\"op\":\"stop\",\"hooks\":[7]}", EXIT_DATAERR, "hooks");
 	memset(big, ' ', REQUEST_MAX);
 	is_int(request_from_line(big, REQUEST_MAX, &r, NULL), -EINVAL, "too long, and no err");
