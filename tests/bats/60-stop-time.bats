@@ -49,3 +49,18 @@ check() { run --separate-stderr th config check "$@" "$root/web.ini"; }
 	check --kill-wait=never
 	[ "$status" -eq 64 ]
 }
+
+@test "the units that are shipped give a stop its longest time, with as many hooks as there may be" {
+	for point in pre-stop post-exit post-stop; do
+		for i in {1..9}; do hook "$point/10-$i" true; done
+	done
+	printf '[task]\ncommand = sleep 1\n' >"$root/web.ini"
+	unit TimeoutStopSec=15min
+	check --unit="$root/web.service"
+	[[ $stderr == *"takes up to 15m"* ]]
+	for file in "$BATS_TEST_DIRNAME"/../../dist/taskhook{-shutdown,@}.service.in; do
+		check --unit="$file"
+		[ "$status" -eq 0 ]
+		[ -z "$stderr" ]
+	done
+}
