@@ -20,7 +20,8 @@
  */
 int lockfile_try(int dirfd, const char *name);
 
-/* Gives the lock up; as fd_close(), whose place it takes for a lock. */
+/* Gives the lock up; as fd_close(), whose place it takes for a lock: after that one another file
+ * that gets the inode would be taken for one that is held here. */
 int lockfile_close(int fd);
 
 static inline void lockfile_closep(int *fd)

@@ -152,7 +152,7 @@ static void give_up_lock(struct item *i)
 		return;
 	/* While it is held: nobody finds a lock without its file being this one. */
 	(void)unlinkat(i->batch->c->run_group_fd, i->lock_name, 0);
-	i->lock_fd = fd_close(i->lock_fd);
+	i->lock_fd = lockfile_close(i->lock_fd);
 }
 
 static void wait_for_other(struct item *i)
@@ -417,7 +417,7 @@ static int publish_locked(struct item *i, struct th_err *err)
 static int publish(struct item *i, struct th_err *err)
 {
 	struct context *c = i->batch->c;
-	int lock = lockfile_wait(
+	_cleanup_lock_ int lock = lockfile_wait(
 		c->run_group_fd, PUBLISH_LOCK, usec_add(clock_monotonic_usec(), PUBLISH_WAIT));
 	int r;
 
@@ -427,7 +427,6 @@ static int publish(struct item *i, struct th_err *err)
 			c->task->group, strerror(-lock));
 	r = publish_locked(i, err);
 	(void)unlinkat(c->run_group_fd, PUBLISH_LOCK, 0);
-	fd_close(lock);
 	return r;
 }
 
@@ -765,7 +764,7 @@ static void remove_staging_of(int group_fd, int run_group_fd, const char *name)
 {
 	_cleanup_free_ char *lock_name = xasprintf(LOCK_PREFIX "%s", name);
 	_cleanup_free_ char *prefix = xasprintf(STAGING_PREFIX "%s.", name);
-	_cleanup_close_ int lock = lockfile_try(run_group_fd, lock_name);
+	_cleanup_lock_ int lock = lockfile_try(run_group_fd, lock_name);
 
 	if (lock < 0)
 		return;

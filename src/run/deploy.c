@@ -441,7 +441,7 @@ bool deploy_is_abandoned(int run_group_fd)
 
 void deploy_end_abandoned(struct context *c)
 {
-	_cleanup_close_ int lock = lockfile_try(c->run_group_fd, LOCK_NAME);
+	_cleanup_lock_ int lock = lockfile_try(c->run_group_fd, LOCK_NAME);
 
 	if (lock < 0)
 		return;

@@ -207,6 +207,27 @@ source='source = https://user:s3cret@host.invalid/app.tgz?token=s3cret'
 	no_staging
 }
 
+@test "a lock that was given up is not taken for the group's, whose file has its inode" {
+	helper "$good"
+	command="sleep $mark" task b
+	go_background b
+	wait_for test -e "$runtime/$group/b/live"
+	for lock in _publish _artifact.app; do
+		command="until [ -e $root/end$lock ]; do sleep 0.05; done" task "a$lock" '[artifact app]' "$source"
+		rm -rf "$state/tasks/$group/shared/local/bin" "$state/tasks/$group/_artifacts"
+		# the fetcher finds this file and removes its name; the inode lives on
+		: >"$runtime/$group/$lock"
+		ln "$runtime/$group/$lock" "$root/$lock"
+		go_background "a$lock"
+		wait_for grep -q "artifact 'app': .* in " "$root/a$lock.err"
+		wait_for test ! -e "$runtime/$group/$lock"
+		mv "$root/$lock" "$runtime/$group/_lock"
+		: >"$root/end$lock"
+		wait "${pids[-1]}"
+		run ! grep "cannot take the lock" "$root/a$lock.err"
+	done
+}
+
 @test "the fetcher is killed: another one takes over" {
 	helper 'note fetch; if [ ! -e "$notes.go" ]; then (setsid sleep $mark &); sleep $mark; fi; '"$good"
 	task a '[artifact app]' "$source"
