@@ -287,6 +287,19 @@ static bool has_nan(const struct value *v)
 	return false;
 }
 
+/* Of a condition that cannot be evaluated: mostly there was nothing to look at. */
+static int blame(struct th_err *err, const char *condition, const struct value *result)
+{
+	if (result->type == VALUE_NIL || (result->type == VALUE_ARRAY && result->count == 0))
+		err_prefix(err,
+			"the result is %s, and a condition that allows for it begins with "
+			"'%s'",
+			result->type == VALUE_NIL ? "null" : "empty",
+			result->type == VALUE_NIL ? "isNil(result) or" : "len(result) == 0 or");
+	err_prefix(err, "%s", condition);
+	return -EINVAL;
+}
+
 /* `response`: NULL where there is none. */
 static int judge(const struct tmpl *t, const struct tmpl_metric *m, const struct args *args,
 	struct value result, const struct value *response, struct value_pool *pool,
@@ -318,14 +331,10 @@ static int judge(const struct tmpl *t, const struct tmpl_metric *m, const struct
 		ret->message = xstrdup("the result is NaN, or has one in it");
 		return 0;
 	}
-	if (m->success && expr_eval_bool(m->success, &env, &success, err) < 0) {
-		err_prefix(err, "successCondition");
-		return -EINVAL;
-	}
-	if (m->failure && expr_eval_bool(m->failure, &env, &failure, err) < 0) {
-		err_prefix(err, "failureCondition");
-		return -EINVAL;
-	}
+	if (m->success && expr_eval_bool(m->success, &env, &success, err) < 0)
+		return blame(err, "successCondition", &result);
+	if (m->failure && expr_eval_bool(m->failure, &env, &failure, err) < 0)
+		return blame(err, "failureCondition", &result);
 	ret->phase = phase_of(m, success, failure);
 	explain(m, &env, failure, ret);
 	return 0;

@@ -112,8 +112,8 @@ static usec_t due_at(const struct runstate *rs, size_t i)
 	if (count > 0 && s->count >= count)
 		return USEC_INFINITY;
 	wait = m->has_interval ? m->interval_usec : TMPL_ERROR_RETRY_USEC;
-	if (s->last == PHASE_ERROR && rs->tmpl->dialect != EXPR_BCS)
-		wait = TMPL_ERROR_RETRY_USEC;
+	if (s->last == PHASE_ERROR)
+		wait = tmpl_error_wait(rs->tmpl, m);
 	return usec_add(s->finished_usec, wait);
 }
 

@@ -833,7 +833,7 @@ static void read_metric(struct reader *r, struct tmpl_metric *m, const json_t *o
 	static const char *const known[] = {"name", "interval", "initialDelay", "count",
 		"successCondition", "failureCondition", "failureLimit", "inconclusiveLimit",
 		"consecutiveErrorLimit", "successfulLimit", "consecutiveSuccessfulLimit",
-		"consecutiveSuccessLimit", "provider", NULL};
+		"consecutiveSuccessLimit", "errorInterval", "provider", NULL};
 
 	if (!json_is_object(o)) {
 		complain(r, "not a mapping with name and provider");
@@ -852,6 +852,8 @@ static void read_metric(struct reader *r, struct tmpl_metric *m, const json_t *o
 		if (strcmp(other->name, m->name) == 0)
 			complain(r, "duplicate name '%s'", m->name);
 	m->has_interval = get_duration(r, o, "interval", "interval", &m->interval_usec);
+	m->has_error_interval =
+		get_duration(r, o, "errorInterval", "errorInterval", &m->error_interval_usec);
 	(void)get_duration(r, o, "initialDelay", "startDelay", &m->initial_delay_usec);
 	m->success = get_condition(r, o, "successCondition", r->t->dialect);
 	m->failure = get_condition(r, o, "failureCondition", r->t->dialect);
@@ -1121,6 +1123,13 @@ void tmpl_init(struct tmpl *t, const json_t *doc, const char *file, int dialect,
 				args->v[i].name);
 }
 
+usec_t tmpl_error_wait(const struct tmpl *t, const struct tmpl_metric *m)
+{
+	if (m->has_error_interval)
+		return m->error_interval_usec;
+	return t->dialect == EXPR_BCS && m->has_interval ? m->interval_usec : TMPL_ERROR_RETRY_USEC;
+}
+
 /* ---- the longest run ------------------------------------------------------------------------- */
 
 static usec_t times(usec_t usec, uint64_t n)
@@ -1137,8 +1146,7 @@ static usec_t times(usec_t usec, uint64_t n)
 static usec_t metric_worst_case(const struct tmpl *t, const struct tmpl_metric *m)
 {
 	uint64_t count = tmpl_effective_count(m), errors = m->consecutive_error_limit;
-	usec_t retry = t->dialect == EXPR_BCS && m->has_interval ? m->interval_usec
-								 : TMPL_ERROR_RETRY_USEC;
+	usec_t retry = tmpl_error_wait(t, m);
 	usec_t sum = m->initial_delay_usec;
 
 	if (count == 0)

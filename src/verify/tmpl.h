@@ -54,8 +54,8 @@ struct tmpl_auth {
 
 struct tmpl_metric {
 	char *name;
-	bool has_interval;
-	usec_t interval_usec, initial_delay_usec, timeout_usec;
+	bool has_interval, has_error_interval;
+	usec_t interval_usec, error_interval_usec, initial_delay_usec, timeout_usec;
 	unsigned count;	       /* 0: not set */
 	int64_t failure_limit; /* -1: off */
 	unsigned inconclusive_limit, consecutive_error_limit;
@@ -115,6 +115,10 @@ void tmpl_done(struct tmpl *t);
 
 /* How many counted measurements a metric takes: 0 is without an end. */
 unsigned tmpl_effective_count(const struct tmpl_metric *m);
+
+/* How long it is waited after an error: errorInterval, taskhook's own; Argo has 10 s, BlueKing the
+ * interval. */
+usec_t tmpl_error_wait(const struct tmpl *t, const struct tmpl_metric *m);
 
 /* The longest that a run can take; USEC_INFINITY where it has no end, or where nobody can tell as
  * an argument without a value is in a number or a duration: *ret_why says which (not owned). */

@@ -5,6 +5,7 @@
 
 bats_require_minimum_version 1.8.0
 load lib/tasks
+load lib/nginx
 
 setup()
 {
@@ -14,6 +15,7 @@ setup()
 
 teardown()
 {
+	nginx_teardown
 	tasks_teardown
 }
 
@@ -421,4 +423,71 @@ notify_setup()
 	unset NOTIFY_COMMAND
 	run -3 th run -g "$group" -i a -- sh -c 'exit 3'
 	grep -q "^-t taskhook -p user.err -- $group/a on .*: exit-code 3\$" "$root/logged"
+}
+
+# ---- examples/verify ------------------------------------------------------------------------
+
+@test "the files of examples/verify: a README that names each, and no others; --lint finds nothing" {
+	find "$examples/verify" -type f -perm -100 -printf '%f\n' | sort >"$root/there"
+	sed -n 's/^    \([a-z-]*\) .*/\1/p' "$examples/verify/README" | grep -vx install | sort | diff - "$root/there"
+	while IFS= read -r name; do
+		[ "$(head -n 1 "$examples/verify/$name")" = '#!/usr/bin/env -S taskhook verify' ]
+		[ -e "$examples/verify/$name.conf" ]
+		run -0 --separate-stderr th verify --lint "$examples/verify/$name"
+		[ "$(grep -c '' <<<"$stderr")" -eq 1 ]
+	done <"$root/there"
+}
+
+# server BODY: the command of a task that answers on PORT
+server()
+{
+	cat >"$root/nginx.conf" <<-CONF
+		daemon off;
+		master_process off;
+		pid $root/www.pid;
+		error_log stderr error;
+		events { }
+		http {
+			access_log off;
+			client_body_temp_path $root/www;
+			proxy_temp_path $root/www;
+			fastcgi_temp_path $root/www;
+			uwsgi_temp_path $root/www;
+			scgi_temp_path $root/www;
+			server { listen 127.0.0.1:PORT; location = /health { return $1; } }
+		}
+	CONF
+	# it listens late, as real ones do
+	task=(sh -c 'PATH=$PATH:/usr/sbin; sed "s/:PORT/:$PORT/" "$1" >"$1.$PORT"; sleep 0.5; exec nginx -e stderr -c "$1.$PORT"' sh "$root/nginx.conf")
+}
+
+@test "answers: a web server that answers stays, one that does not is taken down again" {
+	command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || skip "nginx is not installed"
+	[ -x "$TASKHOOK_BUILDDIR/taskhook-verify" ] || skip "taskhook-verify was not built"
+	unset http_proxy all_proxy HTTP_PROXY ALL_PROXY
+	port_setup
+	install -D -m 755 "$examples/verify/answers" "$hooks/post-start/50-answers"
+	install -m 644 "$examples/verify/answers.conf" "$hooks/post-start/50-answers.conf"
+	run -0 th hooks list
+	[[ $output == *"50-answers  35s, stop"* ]]
+
+	server "200 '{\"status\": \"ok\"}'"
+	run -0 th start -g "$group" -i good -- "${task[@]}"
+	[ "$(th status --json "$group/good" | jq -r .state)" = running ]
+	run -0 curl -fs "http://127.0.0.1:$(port_of good)/health"
+	[[ $output == *ok* ]]
+	run -0 th stop "$group/good"
+
+	server "503 'no'"
+	run --separate-stderr th start -g "$group" -i bad -- "${task[@]}"
+	[ "$status" -eq 120 ]
+	[[ $stderr == *"post-start/50-answers: exit status 1 (Failed)"* ]]
+	[ "$(th status --json "$group/bad" | jq -r .state)" != running ]
+	jq -r .last_line "$state/tasks/$group/bad/logs/hooks.jsonl" | grep -q 'answers: Failed: Metric "health" .*response.code was 503'
+
+	sed -i 's/^consecutiveErrorLimit.*/consecutiveErrorLimit = 2/' "$hooks/post-start/50-answers"
+	run --separate-stderr th run -g "$group" -i silent -- sleep 1000
+	[ "$status" -eq 120 ]
+	[[ $stderr == *"post-start/50-answers: exit status 2 (Error)"* ]]
+	wait_for holds_nothing
 }

@@ -46,6 +46,8 @@ static void test_rules(void)
 			""},
 		{METRIC "    count: 2\n" WEB,
 			"metrics[0]: interval must be specified when count > 1"},
+		{METRIC "    errorInterval: 100ms\n" WEB, ""},
+		{METRIC "    errorInterval: -1s\n" WEB, "errorInterval must not be negative"},
 		{METRIC "    interval: 30\n" WEB, "invalid interval string"},
 		{METRIC "    initialDelay: x\n" WEB, "invalid startDelay string"},
 		{METRIC "    interval: -5s\n" WEB, "interval must not be negative"},
@@ -81,7 +83,8 @@ static void test_rules(void)
 			"either body or jsonBody"},
 		{METRIC "    provider: {web: {url: 'http://h', method: PUT, jsonBody: {a: 1}}}\n",
 			""},
-		{METRIC "    provider: {web: {url: 'http://h', authentication: {oauth2: {clientId: x}}}}\n",
+		{METRIC "    provider: {web: {url: 'http://h', authentication: {oauth2: {clientId: "
+			"x}}}}\n",
 			"oauth2 needs tokenUrl"},
 		{METRIC "    provider: {web: {url: 'ftp://h'}}\n", "neither http:// nor https://"},
 		{METRIC "    provider: {web: {url: 'http://h', acceptStatus: [200, 99]}}\n",
