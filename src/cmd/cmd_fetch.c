@@ -368,7 +368,7 @@ static void print_json(const struct job *j, const struct fetchwork *w)
 	const struct fetch_event *e = fetchwork_event(w);
 	const struct publish_tree *tree = fetchwork_tree(w);
 	_cleanup_free_ char *target = tree->is_dir ? NULL : fetchwork_target(w, NULL);
-	_cleanup_free_ char *path = target ? path_join(j->base, target) : NULL, *text = NULL;
+	_cleanup_free_ char *path = target ? path_join(j->base, target) : NULL;
 	json_t *o = json_object();
 
 	json_put(o, "format", json_integer(FETCH_FORMAT));
