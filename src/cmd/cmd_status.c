@@ -56,9 +56,9 @@ static void say_state(const struct task_view *v)
 	else
 		field_print("state", "%s%s", task_view_word(v), phase ? phase : "");
 	if (v->lost)
-		field_print("", "%s; 'taskhook cleanup' brings down what it left",
-			v->rebooted ? "the host was started again since"
-				    : "its supervisor is gone");
+		field_print("", "%s; 'taskhook recover' %s",
+			v->rebooted ? "the host was started again since" : "its supervisor is gone",
+			v->runs_on ? "gives it another" : "brings down what it left");
 	if (v->state == STATE_STUCK)
 		field_print("", "something of it cannot be killed; 'taskhook cleanup' tries again");
 	if (v->record_problem)

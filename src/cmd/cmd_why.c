@@ -82,8 +82,9 @@ static char *describe_what(const struct task_view *v)
 	if (v->record_problem)
 		return xstrdup(v->record_problem);
 	if (v->lost)
-		return xstrdup(v->rebooted ? "the host was started again while it ran"
-					   : "its supervisor was killed while it ran");
+		return xstrdup(v->rebooted  ? "the host was started again while it ran"
+			       : v->runs_on ? "its supervisor was killed, it runs on without one"
+					    : "its supervisor was killed while it ran");
 	if (v->state == STATE_STUCK)
 		return xstrdup("something of it cannot be killed");
 	if (o->oom_killed)
@@ -306,8 +307,10 @@ static json_t *next_of(const struct task_view *v, const json_t *left)
 
 	json_array_foreach(json_object_get(left, "mounts"), i, mount)
 		add_text(next, "umount '%s'", json_string_value(mount));
-	if (v->lost || v->state == STATE_STUCK || v->record_problem ||
-		json_array_size(json_object_get(left, "staging")))
+	if (v->lost)
+		add_text(next, "taskhook recover");
+	else if (v->state == STATE_STUCK || v->record_problem ||
+		 json_array_size(json_object_get(left, "staging")))
 		add_text(next, "taskhook cleanup %s/%s", v->group, v->id);
 	if (o->failed_hook && o->failed_point != POINT_NONE)
 		add_text(next, "taskhook logs --hooks %s/%s", v->group, v->id);

@@ -9,6 +9,7 @@
 #include "model/jsonio.h"
 #include "os/proc.h"
 #include "run/janitor.h"
+#include "run/recover.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -133,6 +134,7 @@ static int read_view(const struct layout *l, const char *group, const char *id, 
 		return r;
 	}
 	judge(&v);
+	v.runs_on = v.lost && !brief && recover_look(l, group, id, NULL) == 1;
 	*ret = v;
 	return 0;
 }

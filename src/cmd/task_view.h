@@ -37,6 +37,7 @@ struct task_view {
 	enum task_state state; /* STATE_INVALID: nothing is known but the name */
 	bool lost;	       /* it should run, but its supervisor is gone */
 	bool rebooted;	       /* lost, and the host has been started again since */
+	bool runs_on;	       /* lost, and `recover` gives it another; not read for a list */
 	usec_t since;	       /* realtime, of the state; 0: unknown */
 };
 

@@ -18,9 +18,9 @@
 
 #include <stdbool.h>
 
-/* Is it a task that outlives its supervisor, whose process lives, or that waits for its restart,
- * and whose supervisor does not live? 1 with the task (the caller frees it; NULL: not wanted), else
- * 0. */
+/* Is it a task that outlives its supervisor, whose process lives, or that is between two of
+ * them or between the last and its end, and whose supervisor does not live? 1 with the task (the
+ * caller frees it; NULL: not wanted), else 0. */
 int recover_look(const struct layout *layout, const char *group, const char *id, struct task **ret);
 
 /* Takes over and goes on to the task's end, in this process, which run/background.h has made for

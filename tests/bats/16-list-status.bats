@@ -113,7 +113,7 @@ until_says()
 	run -0 th list
 	[[ ${lines[1]} =~ ^default/one\ +lost ]]
 	run -0 th status one
-	[[ $output == *"its supervisor is gone; 'taskhook cleanup' brings down what it left"* ]]
+	[[ $output == *"its supervisor is gone; 'taskhook recover' brings down what it left"* ]]
 	run -0 th status one --json
 	[[ $output == *'"state": "lost"'* ]]
 }

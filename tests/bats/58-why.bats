@@ -54,9 +54,11 @@ why() { th why --json "$group/$2" | jq -e ".format == 1 and (.tasks[0] | $1)" >/
 	pid=$(supervisor_of one)
 	kill -KILL "$pid"
 	wait_for gone "$pid"
+	run -0 th status "$group/one"
+	[[ $output == *"its supervisor is gone; 'taskhook recover' gives it another"* ]]
 	run -0 th why "$group/one"
-	[[ $output == *'what  its supervisor was killed while it ran'* ]]
-	[[ $output == *"next  taskhook cleanup $group/one"* ]]
+	[[ $output == *'what  its supervisor was killed, it runs on without one'* ]]
+	[[ $output == *"next  taskhook recover"* ]]
 	if [ "$mode" = auto ] && [ -n "$cgroups" ]; then
 		[[ $output == *"left  cgroup $cgroups"*"$group/one"* ]]
 		[[ $output =~ processes\ \ [0-9]+\ \(sleep,\ state\ S\) ]]
