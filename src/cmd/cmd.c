@@ -4,11 +4,15 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "base/path.h"
+#include "base/suggest.h"
 #include "cmd/task_view.h"
 #include "model/name.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
+#include <unistd.h>
 
 int cmd_load(struct cmd_context *ctx, struct th_err *err)
 {
@@ -94,6 +98,55 @@ int cmd_usage(const struct cmd *cmd, const char *fmt, ...)
 	return EXIT_USAGE;
 }
 
+/* What to say behind "there is no ...": the nearest of those that there are. The caller frees it.
+ */
+static char *suggest(const char *word, const struct strv *known)
+{
+	const char *near = suggest_nearest(word, (const char *const *)known->v, known->n);
+
+	return near ? xasprintf("; did you mean '%s'?", near)
+		    : xstrdup(": 'taskhook list --all' shows those that there are");
+}
+
+int cmd_check_group(struct cmd_context *ctx, const char *group, struct th_err *err)
+{
+	_cleanup_strv_ struct strv known = STRV_INIT;
+	_cleanup_free_ char *dir = NULL, *rest = NULL;
+	int r = name_check(group, "group", err);
+
+	if (r == 0)
+		r = task_view_groups(&ctx->layout, &known, err);
+	if (r < 0 || strv_contains(&known, group))
+		return r;
+	dir = path_join(ctx->layout.groups_dir, group);
+	if (faccessat(AT_FDCWD, dir, F_OK, 0) == 0)
+		return 0;
+	rest = suggest(group, &known);
+	return err_set(err, EXIT_USAGE, ENOENT, "there is no group '%s'%s", group, rest);
+}
+
+/* None of these groups has it. */
+static int no_such_task(struct cmd_context *ctx, const char *operand, const struct strv *groups,
+	bool with_group, struct th_err *err)
+{
+	_cleanup_strv_ struct strv known = STRV_INIT;
+	_cleanup_free_ char *rest = NULL;
+
+	for (size_t i = 0; i < groups->n; i++) {
+		_cleanup_strv_ struct strv ids = STRV_INIT;
+
+		(void)task_view_ids(&ctx->layout, groups->v[i], &ids, NULL);
+		for (size_t k = 0; k < ids.n; k++) {
+			if (with_group)
+				strv_addf(&known, "%s/%s", groups->v[i], ids.v[k]);
+			else
+				strv_add(&known, ids.v[k]);
+		}
+	}
+	rest = suggest(operand, &known);
+	return err_set(err, EXIT_USAGE, ENOENT, "there is no task '%s'%s", operand, rest);
+}
+
 int cmd_find_task(struct cmd_context *ctx, const char *operand, char **ret_group, char **ret_id,
 	struct th_err *err)
 {
@@ -117,10 +170,11 @@ int cmd_find_task(struct cmd_context *ctx, const char *operand, char **ret_group
 		strv_add(&found, groups.v[i]);
 		strbuf_addf(&names, "%s%s/%s", names.len ? ", " : "", groups.v[i], id);
 	}
-	if (found.n == 0)
-		return err_set(err, EXIT_USAGE, ENOENT,
-			"there is no task '%s': 'taskhook list --all' shows those that there are",
-			operand);
+	if (found.n == 0) {
+		if (group)
+			(void)task_view_groups(&ctx->layout, &groups, NULL);
+		return no_such_task(ctx, operand, &groups, group != NULL, err);
+	}
 	if (found.n > 1)
 		return err_set(err, EXIT_USAGE, EINVAL, "'%s' stands for %s: name one of them", id,
 			strbuf_str(&names));

@@ -84,4 +84,8 @@ void cmd_say_try(const struct cmd *cmd);
 int cmd_find_task(struct cmd_context *ctx, const char *operand, char **ret_group, char **ret_id,
 	struct th_err *err);
 
+/* Is it a group of which something is known, or that is configured? 0, or -errno with err
+ * (EXIT_USAGE) that names the nearest. */
+int cmd_check_group(struct cmd_context *ctx, const char *group, struct th_err *err);
+
 #endif

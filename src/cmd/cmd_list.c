@@ -132,11 +132,9 @@ static int find_groups(
 	if (r < 0)
 		return r;
 	for (int i = 0; i < argc; i++) {
-		r = name_check(argv[i], "group", err);
+		r = cmd_check_group(ctx, argv[i], err);
 		if (r < 0)
 			return r;
-		if (!strv_contains(&known, argv[i]))
-			return err_set(err, EXIT_USAGE, ENOENT, "there is no group '%s'", argv[i]);
 		strv_add(ret, argv[i]);
 	}
 	if (argc == 0)

@@ -86,8 +86,10 @@ int task_select(struct cmd_context *ctx, const struct task_select *s, int argc, 
 				: "which task? Give GROUP/ID, a group with -g, or --all");
 	if (s->all)
 		return add_all(ctx, ret, err);
-	if (s->group)
-		return add_group(ctx, s->group, ret, err);
+	if (s->group) {
+		r = cmd_check_group(ctx, s->group, err);
+		return r < 0 ? r : add_group(ctx, s->group, ret, err);
+	}
 	for (int i = 0; r == 0 && i < argc; i++) {
 		char *group, *id;
 

@@ -356,3 +356,24 @@ teardown() { tasks_teardown; }
 	wait_for settled
 	run -0 th stop "$group/t"
 }
+
+@test "a name that is nobody's is told, with the nearest; a group that is only configured has nothing to stop" {
+	begin -i site -- sleep "$nap"
+	run -64 th stop "$group/sites"
+	[[ $output == *"there is no task '$group/sites'; did you mean '$group/site'?"* ]]
+	run -64 th status sit
+	[[ $output == *"there is no task 'sit'; did you mean 'site'?"* ]]
+	run -64 th signal -s HUP quite-another
+	[[ $output == *"there is no task 'quite-another': 'taskhook list --all' shows"* ]]
+	for command in stop restart; do
+		run -64 th $command -g "${group}x"
+		[[ $output == *"there is no group '${group}x'; did you mean '$group'?"* ]]
+	done
+	run -64 th list "${group}x"
+	[[ $output == *"did you mean '$group'?"* ]]
+	is_state site running
+	mkdir -p "$root$(place config)/groups/other"
+	run -0 th stop -g other
+	[ -z "$output" ]
+	run -0 th stop -g "$group"
+}
