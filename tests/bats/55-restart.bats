@@ -305,8 +305,10 @@ record_of() { cat "$state/records/$group/$1.json"; }
 		sh -c "$(counting "[ \$RESTART_COUNT = 1 ] || exit 1; echo \$ROUND >>'$root/seen'; exec sleep $nap")"
 	wait_for ran 2
 	wait_for is_state t running
-	kill -KILL "$(supervisor_of t)"
-	wait_for th -q recover
+	pid=$(supervisor_of t)
+	kill -KILL "$pid"
+	wait_for gone "$pid"
+	run -0 th -q recover
 	wait_for is_state t running
 	[ "$(field t .restarts)" = 1 ]
 	run -0 th signal -s KILL "$group/t"
