@@ -58,8 +58,15 @@ int reply_from_json(const json_t *o, struct reply *ret)
 		!get_number(o, "exitStatus", &status) || (body && !json_is_string(body)) ||
 		(headers && !json_is_array(headers)))
 		return -EINVAL;
-	json_array_foreach(headers, i, v) if (!json_is_string(v)) return -EINVAL;
-	json_array_foreach(headers, i, v) strv_add(&a.headers, json_string_value(v));
+	json_array_foreach(headers, i, v)
+	{
+		if (!json_is_string(v))
+			return -EINVAL;
+	}
+	json_array_foreach(headers, i, v)
+	{
+		strv_add(&a.headers, json_string_value(v));
+	}
 	if (body) {
 		a.body = xstrdup(json_string_value(body));
 		a.size = json_string_length(body);

@@ -1041,14 +1041,18 @@ static json_t *redact_tree(const struct args *args, const json_t *tree)
 		return clean_string(args, json_string_value(tree));
 	if (json_is_array(tree)) {
 		copy = json_array();
-		json_array_foreach(tree, i, v)(void)
-			json_array_append_new(copy, redact_tree(args, v));
+		json_array_foreach(tree, i, v)
+		{
+			(void)json_array_append_new(copy, redact_tree(args, v));
+		}
 		return copy;
 	}
 	if (json_is_object(tree)) {
 		copy = json_object();
-		json_object_foreach((json_t *)(uintptr_t)tree, key, v)(void)
-			json_object_set_new(copy, key, redact_tree(args, v));
+		json_object_foreach((json_t *)(uintptr_t)tree, key, v)
+		{
+			(void)json_object_set_new(copy, key, redact_tree(args, v));
+		}
 		return copy;
 	}
 	return json_incref((json_t *)(uintptr_t)tree);
@@ -1062,7 +1066,7 @@ static int compare_args(const void *a, const void *b)
 /* By name: in which order they were given means nothing. */
 static json_t *args_to_json(const struct args *args)
 {
-	_cleanup_free_ const struct arg **sorted = xcalloc(args->n + 1, sizeof(*sorted));
+	_cleanup_free_ const struct arg **sorted = xcalloc(args->n + 1, sizeof(const struct arg *));
 	json_t *list = json_array();
 	size_t n = 0;
 
@@ -1070,7 +1074,7 @@ static json_t *args_to_json(const struct args *args)
 		if (args->v[i].declared || args->v[i].used)
 			sorted[n++] = &args->v[i];
 	if (n > 1)
-		qsort(sorted, n, sizeof(*sorted), compare_args);
+		qsort(sorted, n, sizeof(const struct arg *), compare_args);
 	for (size_t i = 0; i < n; i++) {
 		json_t *o = json_object();
 

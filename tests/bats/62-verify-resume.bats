@@ -21,35 +21,46 @@ teardown()
 }
 
 status() { jq -r ".status$1" "$record"; }
+# measured N: so often until now
+measured() { [ "$(status .metricResults[0].count 2>/dev/null)" = "$1" ]; }
 
-# A template whose only metric adds a line to the file "count".
+# A template whose only metric adds a line to the file "count". The third measurement hangs until there
+# is a file "go".
 write_template()
 {
+	cat >"$BATS_TEST_TMPDIR/measure" <<-END
+		#!/bin/sh
+		echo x >>$count
+		[ -e $count.go ] || [ "\$(grep -c . $count)" -ne 3 ] || exec sleep 1000
+	END
+	chmod +x "$BATS_TEST_TMPDIR/measure"
 	printf '%s\n' '[template]' 'name = it' '[args]' 'limit = 0' '[metric m]' "count = 4" "interval = $1" \
-		"exec.command = sh -c 'echo x >>$count'" 'successCondition = result == asInt({{ args.limit }})' >"$t"
+		"exec.command = $BATS_TEST_TMPDIR/measure" 'exec.timeout = 1h' \
+		'successCondition = result == asInt({{ args.limit }})' >"$t"
 }
 
-# A run of that template, killed when it has measured twice.
+# A run of a template, killed when it has measured twice.
 killed_run()
 {
-	"$TASKHOOK_PROGRAM" verify --output="$record" "$@" "$t" 2>"$BATS_TEST_TMPDIR/err" 3>&- &
+	"$TASKHOOK_PROGRAM" verify --output="$record" "$t" 2>"$BATS_TEST_TMPDIR/err" 3>&- &
 	local pid=$!
 	pids+=("$pid")
-	has_two() { [ "$(status .metricResults[0].count 2>/dev/null)" = 2 ]; }
-	wait_for has_two
+	wait_for measured 2
 	kill -KILL "$pid"
 	wait "$pid" || true
 	[ "$(status .phase)" = Running ]
+	touch "$count.go"
 }
 
 @test "--resume goes on with what is missing, and once more tells the end" {
-	write_template 400ms
+	write_template 10ms
 	killed_run
 	local began
 	began=$(status .startedAt)
 	run -0 --separate-stderr th verify --output="$record" --resume "$t"
 	[[ $stderr == *"it: going on with the run that began at $began"* ]]
-	[ "$(grep -c . "$count")" = 4 ]
+	# the one that was under way was taken again
+	[ "$(grep -c . "$count")" = 5 ]
 	[ "$(status .metricResults[0].count)" = 4 ]
 	[ "$(status .phase)" = Successful ]
 	[ "$(status .startedAt)" = "$began" ]
@@ -61,7 +72,7 @@ killed_run()
 	[[ $stderr == *"this was the end of the run"*"it: Successful"* ]]
 	cmp "$record" "$record.before"
 	diff <(jq -S . <<<"$output") <(jq -S . "$record")
-	[ "$(grep -c . "$count")" = 4 ]
+	[ "$(grep -c . "$count")" = 5 ]
 }
 
 @test "--resume of a run that failed gives its status again" {
@@ -74,23 +85,24 @@ killed_run()
 
 @test "--resume without a record begins" {
 	write_template 10ms
+	touch "$count.go"
 	run -0 th verify --output="$record" --resume "$t"
 	[ "$(status .metricResults[0].count)" = 4 ]
 }
 
 @test "--resume: the template's timeout counts from the beginning of the run" {
-	write_template 400ms
+	write_template 10ms
 	sed -i 's/^name = it/&\ntimeout = 1h/' "$t"
 	killed_run
 	jq '.status.startedAt = "2020-01-01T00:00:00.000Z"' "$record" >"$record.old"
 	mv "$record.old" "$record"
 	run -2 --separate-stderr th verify --output="$record" --resume "$t"
 	[[ $stderr == *"Run not finished within its timeout of 1h"* ]]
-	[ "$(grep -c . "$count")" = 2 ]
+	[ "$(grep -c . "$count")" = 3 ]
 }
 
 @test "--resume: other arguments, another template, a damaged and a foreign record" {
-	write_template 400ms
+	write_template 10ms
 	killed_run
 	cp "$record" "$record.before"
 	run -65 --separate-stderr th verify --output="$record" --resume -a limit=1 "$t"
@@ -103,7 +115,7 @@ killed_run()
 	[[ $stderr == *"is of the template 'it', and this one is 'other'"* ]]
 	cmp "$record" "$record.before"
 
-	write_template 400ms
+	write_template 10ms
 	head -c 300 "$record.before" >"$record"
 	run -65 --separate-stderr th verify --output="$record" --resume "$t"
 	[[ $stderr == *"the record '$record' is damaged: line "* ]]
@@ -116,7 +128,7 @@ killed_run()
 	jq 'del(.spec)' "$record.before" >"$record"
 	run -65 --separate-stderr th verify --output="$record" --resume "$t"
 	[[ $stderr == *"taskhook did not write it"* ]]
-	[ "$(grep -c . "$count")" = 2 ]
+	[ "$(grep -c . "$count")" = 3 ]
 	run -78 th verify --output="$BATS_TEST_TMPDIR" --resume "$t"
 }
 
@@ -125,8 +137,7 @@ killed_run()
 	"$TASKHOOK_PROGRAM" verify --output="$record" "$t" 2>"$BATS_TEST_TMPDIR/err" 3>&- &
 	local pid=$!
 	pids+=("$pid")
-	has_one() { [ "$(status .metricResults[0].count 2>/dev/null)" = 1 ]; }
-	wait_for has_one
+	wait_for measured 1
 	run -75 --separate-stderr th verify --output="$record" --resume "$t"
 	[[ $stderr == *"is still under way, in process $pid"* ]]
 	kill -TERM "$pid"
@@ -198,16 +209,16 @@ killed_run()
 }
 
 @test "--replay: a run that was terminated ends as it did, one that timed out too" {
-	write_template 400ms
+	write_template 10ms
 	"$TASKHOOK_PROGRAM" verify --output="$record" "$t" 2>"$BATS_TEST_TMPDIR/err" 3>&- &
 	local pid=$!
 	pids+=("$pid")
-	has_one() { [ "$(status .metricResults[0].count 2>/dev/null)" -ge 1 ] 2>/dev/null; }
-	wait_for has_one
+	wait_for measured 2
 	kill -TERM "$pid"
 	wait "$pid"
 	run -0 --separate-stderr th verify --replay="$record" "$t"
 	[[ $stderr == *"Run Terminated"* ]]
+	rm "$count"
 
 	sed -i 's/^name = it/&\ntimeout = 300ms/' "$t"
 	run -2 th verify --output="$record" "$t"

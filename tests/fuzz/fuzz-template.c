@@ -39,7 +39,11 @@ static bool has_value_from(const json_t *doc)
 	const json_t *list = json_object_get(json_object_get(doc, "spec"), "args"), *o;
 	size_t i;
 
-	json_array_foreach(list, i, o) if (json_object_get(o, "valueFrom")) return true;
+	json_array_foreach(list, i, o)
+	{
+		if (json_object_get(o, "valueFrom"))
+			return true;
+	}
 	return false;
 }
 
