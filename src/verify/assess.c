@@ -67,8 +67,14 @@ static int result_of_document(const struct tmpl *t, const struct tmpl_metric *m,
 
 	if (r == 0)
 		return select_path(t, m, &root, pool, ret, err);
-	if (r == -EINVAL && t->dialect != EXPR_BCS)
-		return value_make_string(pool, a->body ? a->body : "", a->size, ret);
+	if (r == -EINVAL && t->dialect != EXPR_BCS) {
+		size_t n = a->size;
+
+		/* as a shell's $(...) */
+		while (m->provider == TMPL_EXEC && n > 0 && a->body[n - 1] == '\n')
+			n--;
+		return value_make_string(pool, a->body ? a->body : "", n, ret);
+	}
 	return err_set(
 		err, EXIT_DATAERR, EINVAL, "cannot read the answer as JSON: %s", err_text(&why));
 }
@@ -168,22 +174,43 @@ static int result_of_prometheus(
 	return 0;
 }
 
+/* "memory.current": a member of a member; NULL where it is not there. */
+static const struct value *find_member(const struct value *v, const char *path)
+{
+	while (v && v->type == VALUE_MAP) {
+		size_t n = strcspn(path, ".");
+		_cleanup_free_ char *name = xstrndup(path, n);
+
+		v = value_map_get_str(v, name);
+		if (!path[n])
+			return v;
+		path += n + 1;
+	}
+	return NULL;
+}
+
+/* Of taskhook stats --json, {"tasks": [{...}]}, or taskhook status --json. */
 static int result_of_field(const struct tmpl_metric *m, const struct reply *a,
 	struct value_pool *pool, struct value *ret, struct th_err *err)
 {
 	_cleanup_err_ struct th_err why = TH_ERR_INIT;
-	const struct value *v;
+	const struct value *v, *tasks, *number;
 	struct value root;
 
 	if (value_from_json(pool, a->body ? a->body : "", a->size, &root, &why) < 0)
 		return err_set(err, EXIT_DATAERR, EINVAL, "cannot read the status of the task: %s",
 			err_text(&why));
-	v = root.type == VALUE_MAP ? value_map_get_str(&root, m->field) : NULL;
+	tasks = member(&root, "tasks", VALUE_ARRAY);
+	v = find_member(tasks && tasks->count > 0 ? tasks->u.items : &root, m->field);
+	/* the figure that a name alone means */
+	number = v && v->type == VALUE_MAP ? value_map_get_str(v, "current") : NULL;
+	if (!number)
+		number = v && v->type == VALUE_MAP ? value_map_get_str(v, "percent") : NULL;
 	if (!v)
 		return err_set(err, EXIT_DATAERR, ENOENT,
-			"the task '%s' has no field '%s' (see taskhook status --json)", m->task,
-			m->field);
-	*ret = *v;
+			"the task '%s' has no field '%s' now (see taskhook %s --json)", m->task,
+			m->field, tmpl_field_is_figure(m->field) ? "stats" : "status");
+	*ret = number ? *number : *v;
 	return 0;
 }
 

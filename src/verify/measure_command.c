@@ -72,7 +72,7 @@ void measure_command_begin(struct measure_job *j)
 		strv_add(&argv, taskhook ? taskhook : "taskhook");
 		add_option(&argv, "--root", "TASKHOOK_VERIFY_ROOT");
 		add_option(&argv, "--config", "TASKHOOK_VERIFY_CONFIG");
-		strv_add(&argv, "status");
+		strv_add(&argv, tmpl_field_is_figure(j->metric->field) ? "stats" : "status");
 		strv_add(&argv, "--json");
 		strv_add(&argv, "--");
 		strv_add(&argv, j->metric->task);

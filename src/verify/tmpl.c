@@ -656,6 +656,17 @@ static void read_tcp(struct reader *r, struct tmpl_metric *m, const json_t *o)
 		complain(r, "address: not HOST:PORT");
 }
 
+bool tmpl_field_is_figure(const char *field)
+{
+	static const char *const figures[] = {"cpu", "memory", "pids", "io", "pressure"};
+	size_t n = strcspn(field, ".");
+
+	for (size_t i = 0; i < ARRAY_SIZE(figures); i++)
+		if (strlen(figures[i]) == n && memcmp(figures[i], field, n) == 0)
+			return true;
+	return false;
+}
+
 static void read_task(struct reader *r, struct tmpl_metric *m, const json_t *o)
 {
 	static const char *const known[] = {"task", "field", NULL};

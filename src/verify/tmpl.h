@@ -113,6 +113,9 @@ void tmpl_init(struct tmpl *t, const json_t *doc, const char *file, int dialect,
 void tmpl_done(struct tmpl *t);
 #define _cleanup_tmpl_ _cleanup_(tmpl_done)
 
+/* Is it one that 'taskhook stats' tells, and not 'taskhook status'? */
+bool tmpl_field_is_figure(const char *field);
+
 /* How many counted measurements a metric takes: 0 is without an end. */
 unsigned tmpl_effective_count(const struct tmpl_metric *m);
 

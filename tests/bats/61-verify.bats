@@ -88,8 +88,7 @@ status() { jq -r ".status$1" "$record"; }
 
 @test "web: headers and a JSON body are sent, a secret is not told" {
 	nginx_setup
-	mkdir -p "$www/token"
-	echo '"1"' >"$www/token/x"
+	echo '"1"' >"$www/x"
 	cat >"$t" <<-END
 		kind: AnalysisTemplate
 		metadata: {name: secret}
@@ -103,7 +102,7 @@ status() { jq -r ".status$1" "$record"; }
 		        url: $http/token/x
 		        headers: [{key: X-Token, value: "{{ args.token }}"}]
 	END
-	s3cret=s3cret run --separate-stderr th verify --arg-env token=s3cret --output="$record" "$t"
+	s3cret=s3cret run -0 --separate-stderr th verify --arg-env token=s3cret --output="$record" "$t"
 	grep -q 'token=s3cret' "$requests"
 	[[ $stderr != *s3cret* ]]
 	run -1 grep s3cret "$record"
@@ -138,10 +137,11 @@ status() { jq -r ".status$1" "$record"; }
 	echo '{"n": [1, 2]}' >"$BATS_TEST_TMPDIR/f"
 	printf '%s\n' '[metric status]' "exec.command = sh -c 'exit 3'" 'successCondition = result == 3' \
 		'[metric output]' "exec.command = echo '{\"a\": 1}'" 'exec.jsonPath = {.a}' 'successCondition = result == 1' \
+		'[metric text]' "exec.command = echo 'all is well'" 'exec.jsonPath = {$}' 'successCondition = result == "all is well"' \
 		'[metric file]' "file.path = $BATS_TEST_TMPDIR/f" 'file.jsonPath = {.n[1]}' 'successCondition = result == 2' \
 		'[metric port]' "tcp.address = 127.0.0.1:$http_port" >"$t"
 	run -0 th verify --output="$record" "$t"
-	[ "$(status '.metricResults | length')" = 4 ]
+	[ "$(status '.metricResults | length')" = 5 ]
 
 	printf '%s\n' '[metric slow]' 'consecutiveErrorLimit = 0' 'exec.command = sleep 100' 'exec.timeout = 200ms' >"$t"
 	run -2 --separate-stderr th verify "$t"
@@ -161,6 +161,16 @@ status() { jq -r ".status$1" "$record"; }
 	printf '%s\n' '[metric state]' "task.task = $group/one" 'task.field = state' \
 		'successCondition = result == "running"' >"$t"
 	run -0 --separate-stderr th verify "$t"
+	local field
+	for field in 'memory = result > 1000' 'memory.current = result > 1000' 'cpu = result >= 0' 'cpu.user_usec = result >= 0' \
+		'pids = result == 1' 'restarts = result == 0' 'oom_kills = result == 0'; do
+		printf '%s\n' '[metric m]' "task.task = $group/one" "task.field = ${field%% *}" 'consecutiveErrorLimit = 0' \
+			"successCondition = ${field#*= }" >"$t"
+		run -0 th verify "$t"
+	done
+	printf '%s\n' '[metric m]' 'consecutiveErrorLimit = 0' "task.task = $group/one" 'task.field = memory.none' >"$t"
+	run -2 --separate-stderr th verify "$t"
+	[[ $stderr == *"the task '$group/one' has no field 'memory.none' now (see taskhook stats --json)"* ]]
 	th stop "$group/one"
 	printf '%s\n' '[metric m]' 'consecutiveErrorLimit = 0' "task.task = $group/two" 'task.field = state' >"$t"
 	run -2 --separate-stderr th verify "$t"
