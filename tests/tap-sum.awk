@@ -1,6 +1,6 @@
 # Reads the TAP of one job and prints a line about it, with the failures whole. Appends a line for
 # each check to the file CHECKS: pass|fail|skip, mode, job, number, text; separated by tabs.
-# Variables: name, mode, status (of the process), took_ms, checks.
+# Variables: name, mode, status (of the process), took_ms, cpu_ms, checks.
 # Exit status 1 if anything failed.
 
 function clean(text)
@@ -83,8 +83,8 @@ END {
 			if (i > 0)
 				note("    " last[i % 30])
 	}
-	printf "%-6s %s (%s): %d passed, %d failed, %d skipped; %.1f s\n", count["fail"] ? "FAILED" : "ok", name,
-		mode, count["pass"], count["fail"], count["skip"], took_ms / 1000
+	printf "%-6s %s (%s): %d passed, %d failed, %d skipped; %.1f s, %.1f s of CPU\n", count["fail"] ? "FAILED" : "ok", name,
+		mode, count["pass"], count["fail"], count["skip"], took_ms / 1000, cpu_ms / 1000
 	for (i = 1; i <= notes; i++)
 		print "    " noted[i]
 	exit count["fail"] > 0
