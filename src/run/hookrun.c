@@ -625,3 +625,18 @@ json_t *hook_skip_to_json(const struct hook *h, enum hook_point point)
 	set_text(j, "fix", h->fix);
 	return j;
 }
+
+json_t *hook_killed_to_json(enum hook_point point, const char *name, usec_t since)
+{
+	json_t *j = json_object();
+
+	set_count(j, "format", RECORD_FORMAT_VERSION);
+	set_time(j, "time", since);
+	set_text(j, "point", point_name(point));
+	set_text(j, "name", name);
+	set_text(j, "verdict", hook_verdict_name(HOOK_RUN));
+	set_count(j, "duration_ms", usec_sub(clock_realtime_usec(), since) / USEC_PER_MSEC);
+	set_text(j, "signal", "SIGKILL");
+	set_text(j, "reason", "killed, as its supervisor was");
+	return j;
+}

@@ -95,5 +95,7 @@ json_t *hook_run_to_json(const struct hook_run *r, unsigned attempt);
 
 /* A hook that was not run: skipped or unsafe, and why. */
 json_t *hook_skip_to_json(const struct hook *h, enum hook_point point);
+/* Of one that was begun at `since` (realtime) and killed just now, as its supervisor had been. */
+json_t *hook_killed_to_json(enum hook_point point, const char *name, usec_t since);
 
 #endif

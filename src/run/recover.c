@@ -130,7 +130,7 @@ static void kill_running_hook(struct context *c, const struct live_state *l)
 
 static void tell_of_hook(struct context *c, const struct live_state *l)
 {
-	if (l->hook_point == POINT_NONE || !*l->hook_name)
+	if (!resume_log_killed_hook(c, l))
 		return;
 	context_warn(c, "%s/%s: was killed, as its supervisor was%s",
 		point_name((enum hook_point)l->hook_point), l->hook_name,

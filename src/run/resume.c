@@ -12,6 +12,8 @@
 #include "run/context.h"
 #include "run/deploy.h"
 #include "run/exitnote.h"
+#include "run/hooklog.h"
+#include "run/hookrun.h"
 #include "run/launch.h"
 #include "run/resultfile.h"
 #include "run/states.h"
@@ -123,6 +125,22 @@ void resume_resolve_user(struct context *c)
 	(void)cred_self(&c->cred, NULL);
 }
 
+bool resume_log_killed_hook(struct context *c, const struct live_state *l)
+{
+	json_t *line;
+
+	if (l->hook_point == POINT_NONE || !*l->hook_name)
+		return false;
+	if (!c->hooklog)
+		return true;
+	line = hook_killed_to_json(
+		(enum hook_point)l->hook_point, l->hook_name, l->hook_since_usec);
+	hooklog_record(c->hooklog, line);
+	json_decref(line);
+	hooklog_flush(c->hooklog);
+	return true;
+}
+
 static void set_lost(struct context *c, const struct live_state *l)
 {
 	struct outcome *o = &c->record.outcome;
@@ -214,6 +232,7 @@ static int finish_locked(struct context *c, struct th_err *err)
 	taskdir_open_logs(c);
 	finish_streams(c);
 	context_init_hooks(c);
+	(void)resume_log_killed_hook(c, &l);
 	states_go_through(c, resume_state(c, &l));
 	remove_stale_lock(c, "_lock");
 	return c->stuck ? -EBUSY : 0;

@@ -28,4 +28,8 @@ int resume_open_cgroups(struct context *c, const struct live_state *l, struct th
 /* The task's user; where there is no such user any more, ourselves. */
 void resume_resolve_user(struct context *c);
 
+/* The hook that ran when its supervisor was killed has failed: that goes to hooks.jsonl, which is
+ * open. False: none ran. */
+bool resume_log_killed_hook(struct context *c, const struct live_state *l);
+
 #endif

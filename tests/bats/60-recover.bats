@@ -237,6 +237,7 @@ often='--set restart.policy=on-failure --set restart.delay=0 --set restart.attem
 	run -0 --separate-stderr th recover
 	[ "$output" = "$group/t" ]
 	run -5 th wait "$group/t"
+	[ "$(jq -c 'select(.signal == "SIGKILL") | [.point, .name, .verdict]' "$(logs t)/hooks.jsonl")" = '["post-exit","10-slow","run"]' ]
 	[[ $stderr == *"post-exit/10-slow: was killed, as its supervisor was"* ]]
 	marked_gone "$other_nap"
 	[ "$(cat "$root/order")" = $'post-exit exited exit-code 5\npost-exit exited exit-code 5\npost-stop exited exit-code 5' ]
@@ -319,6 +320,7 @@ often='--set restart.policy=on-failure --set restart.delay=0 --set restart.attem
 	wait_for is_ended t
 	[ "$(record t status)" = 5 ]
 	[ "$(record t stop_reason)" = lost ]
+	[ "$(jq -c 'select(.signal == "SIGKILL") | [.point, .name]' "$(logs t)/hooks.jsonl")" = '["post-stop","10-slow"]' ]
 	[ "$(tail -n 1 "$root/order")" = "post-stop lost exit-code 5" ]
 	assert_clean
 }
