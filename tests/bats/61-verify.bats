@@ -86,7 +86,7 @@ status() { jq -r ".status$1" "$record"; }
 	[[ $stderr == *"Error: Metric \"m\" assessed Error due to consecutiveErrors (1) > consecutiveErrorLimit (0)"*onnect* ]]
 }
 
-@test "web: headers and a JSON body are sent, a secret is not told" {
+@test "web: headers are sent, a secret is not told" {
 	nginx_setup
 	echo '"1"' >"$www/x"
 	cat >"$t" <<-END
