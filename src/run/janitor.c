@@ -12,6 +12,7 @@
 #include "model/name.h"
 #include "os/cgroup.h"
 #include "os/loop.h"
+#include "os/proc.h"
 #include "run/artifacts.h"
 #include "run/background.h"
 #include "run/context.h"
@@ -191,7 +192,7 @@ static void look_at(const struct layout *l, const char *group, const char *id, b
 	if (state_is_final(rec.state) && rec.state != STATE_STUCK)
 		ret->life = LIFE_DEAD;
 	else if (!locked && rec.started <= now && usec_sub(now, rec.started) < YOUNG_USEC &&
-		 kill(rec.supervisor_pid, 0) == 0)
+		 proc_is_alive(rec.supervisor_pid, rec.supervisor_start_ticks))
 		ret->life = LIFE_YOUNG;
 	else
 		ret->life = LIFE_OWED;

@@ -249,3 +249,21 @@ own_parent()
 	[ ! -e "$state/tasks/$group" ]
 	[ ! -e "$runtime/$group" ]
 }
+
+@test "a supervisor that was killed is dead, also where nobody has asked how it ended" {
+	# whoever started it never waits
+	sh -c '"$@" >/dev/null 2>&1 & echo "$!" >"$0"; exec sleep 1000' "$root/pid" \
+		"$TASKHOOK_PROGRAM" --root "$root" --config "$root/conf" run -g "$group" -i a -- sleep 1000 3>&- &
+	pids+=("$!")
+	wait_for test -s "$root/pid"
+	pid=$(cat "$root/pid")
+	is_running() { th list "$group" 2>/dev/null | grep -q "a *running"; }
+	wait_for is_running
+	kill -KILL "$pid"
+	is_zombie() { grep -q '^State:.Z' "/proc/$pid/status"; }
+	wait_for is_zombie
+	run -0 th cleanup
+	run -0 th list --all "$group"
+	[[ $output == *"a  done"* ]]
+	is_zombie
+}
