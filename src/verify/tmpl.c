@@ -40,6 +40,7 @@ struct reader {
 	struct findings *found;
 	bool met_unknown;		  /* is_unknown() was true */
 	const json_t *raw;		  /* the spec with its tags */
+	const json_t *raw_command;	  /* of the metric that is read */
 	char where[64];			  /* "metrics[1]: " */
 	bool secret_command, secret_name; /* the metric that is read has a secret argument there */
 };
@@ -603,6 +604,61 @@ static void read_prometheus(struct reader *r, struct tmpl_metric *m, const json_
 	read_range(r, m, o);
 }
 
+#define TAG_BYTE '\001'
+
+/* The length of the tag that begins at `s`, 0: it has no end. */
+static size_t tag_length(const char *s)
+{
+	const char *end = strstr(s, "}}");
+
+	return end ? (size_t)(end + 2 - s) : 0;
+}
+
+/* A word of the command with the tags of `*raw`, from where it stands, in their places. */
+static char *put_tags_back(const char *word, const char **raw)
+{
+	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;
+
+	while (*word) {
+		size_t n;
+
+		if (*word != TAG_BYTE) {
+			strbuf_addc(&b, *word++);
+			continue;
+		}
+		*raw = strstr(*raw, "{{");
+		n = tag_length(*raw);
+		strbuf_add(&b, *raw, n);
+		*raw += n;
+		word += n;
+	}
+	return strbuf_steal(&b);
+}
+
+/* A command line is split before its arguments are put in: a value is always within one word. */
+static int split_command(struct reader *r, const char *raw, struct strv *ret, struct th_err *err)
+{
+	_cleanup_free_ char *marked = xstrdup(raw);
+	_cleanup_strv_ struct strv words = STRV_INIT;
+	size_t n;
+	int rc;
+
+	if (strchr(raw, TAG_BYTE))
+		return err_set(err, EXIT_DATAERR, EINVAL, "holds a control byte");
+	for (char *tag = strstr(marked, "{{"); tag && (n = tag_length(tag)) > 0;
+		tag = strstr(tag + n, "{{"))
+		memset(tag, TAG_BYTE, n);
+	rc = words_split(marked, &words, err);
+	for (size_t i = 0; rc == 0 && i < words.n; i++) {
+		_cleanup_free_ char *word = put_tags_back(words.v[i], &raw), *value = NULL;
+
+		rc = args_render(r->args, word, ARGS_TEXT, &value, err);
+		if (rc == 0)
+			strv_add(ret, value);
+	}
+	return rc;
+}
+
 static void read_exec(struct reader *r, struct tmpl_metric *m, const json_t *o)
 {
 	static const char *const known[] = {"command", "timeout", "jsonPath", NULL};
@@ -621,8 +677,8 @@ static void read_exec(struct reader *r, struct tmpl_metric *m, const json_t *o)
 		else
 			complain(r, "command[%zu]: not a string", i);
 	}
-	if (json_is_string(command) &&
-		words_split(json_string_value(command), &m->command, &err) < 0)
+	if (json_is_string(r->raw_command) &&
+		split_command(r, json_string_value(r->raw_command), &m->command, &err) < 0)
 		complain_err(r, "command", &err);
 	else if (m->command.n == 0)
 		complain(r, "command is needed");
@@ -833,6 +889,7 @@ static void look_for_secrets(struct reader *r, const json_t *metric)
 	const json_t *v;
 	size_t i;
 
+	r->raw_command = command;
 	r->secret_name = names_secret(r, json_object_get(metric, "name"));
 	r->secret_command = names_secret(r, command);
 	json_array_foreach(command, i, v) r->secret_command =

@@ -147,6 +147,12 @@ status() { jq -r ".status$1" "$record"; }
 	run -2 --separate-stderr th verify "$t"
 	[[ $stderr == *"the command did not end within "* ]]
 
+	# the value of an argument is one word, or a part of one
+	printf '%s\n' '[metric m]' "exec.command = printf %s, '{{ args.a }}' {{ args.a }} x{{args.b}}{{ args.a | url }}\"y {{args.b}}\" {{ args.b }} z" \
+		'exec.jsonPath = {$}' >"$t"
+	run -0 th verify --output="$record" -a "a=1' 2 \$(x)" -a b= "$t"
+	[ "$(status '.metricResults[0].measurements[0].value')" = "\"1' 2 \$(x),1' 2 \$(x),x1%27%202%20%24%28x%29y ,,z,\"" ]
+
 	nginx_stop
 	printf '%s\n' '[metric port]' 'consecutiveErrorLimit = 0' "tcp.address = 127.0.0.1:$http_port" >"$t"
 	run -2 th verify "$t"

@@ -145,8 +145,11 @@ killed_run()
 }
 
 @test "a secret does not stand in the record, and may be another one when a run goes on" {
-	printf '%s\n' '[template]' 'name = it' '[arg token]' 'env = S3' '[metric m]' 'count = 4' 'interval = 300ms' \
-		"exec.command = sh -c 'echo \$S3 >>$count'" 'successCondition = result == 0 and "{{ args.token }}" != ""' >"$t"
+	write_template 10ms
+	# shellcheck disable=SC2016 # for the script
+	sed -i 's/echo x/echo "$S3"/' "$BATS_TEST_TMPDIR/measure"
+	sed -i -e 's/^\[metric m\]/[arg token]\nenv = S3\n&/' \
+		-e 's/^successCondition.*/successCondition = result == 0 and "{{ args.token }}" != ""/' "$t"
 	S3=hush-hush killed_run
 	run -1 grep hush "$record"
 	S3=new-one run -0 th verify --output="$record" --resume "$t"
