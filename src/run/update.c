@@ -70,7 +70,7 @@ static char *describe_use(
 	const struct context *c, const struct update_change *change, bool *ret_below)
 {
 	char buf[CLOCK_SPAN_MAX];
-	uint64_t in_use, to = UINT64_MAX;
+	uint64_t in_use, from = UINT64_MAX, to = UINT64_MAX;
 	bool of_time = change->id == KEY_TASK_MAX_RUN_TIME;
 
 	*ret_below = false;
@@ -88,9 +88,12 @@ static char *describe_use(
 	if (change->id < KEY_LIMITS_MEMORY || change->id > KEY_GROUP_LIMITS_IO_MAX ||
 		!read_in_use(c, change->id, &in_use))
 		return NULL;
+	if (change->from)
+		(void)parse_size(change->from, &from);
 	if (change->to)
 		(void)parse_size(change->to, &to);
-	*ret_below = to < in_use;
+	/* More than there was hurts nobody, whatever is in use. */
+	*ret_below = to < in_use && to < from;
 	if (change->id == KEY_LIMITS_PIDS || change->id == KEY_GROUP_LIMITS_PIDS)
 		return xasprintf(" (in use %llu)", (unsigned long long)in_use);
 	return xasprintf(" (in use %s)", fetchview_format_bytes(in_use, buf, sizeof(buf)));

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # Tasks that are changed while they run. Limits that bite are in tests/vm.
-# shellcheck disable=SC2016,SC2154
+# shellcheck disable=SC2016,SC2030,SC2031,SC2154
 
 bats_require_minimum_version 1.8.0
 load lib/tasks
