@@ -28,11 +28,14 @@ __taskhook_groups()
 # What may stand for the argument of an option: __taskhook_argument NAME-IN-THE-HELP
 __taskhook_argument()
 {
+	local rows
 	case $1 in
 	GROUP) candidates=$(__taskhook_groups) ;;
 	SECTION.KEY=*)
 		[[ $cur != *=* ]] || return
-		candidates=$(while IFS=$'\t' read -r section key _; do printf '%s.%s=\n' "$section" "$key"; done < <(__taskhook_rows key))
+		rows=key
+		[[ $command != update ]] || rows=update
+		candidates=$(while IFS=$'\t' read -r section key _; do printf '%s.%s=\n' "$section" "$key"; done < <(__taskhook_rows "$rows"))
 		__taskhook_compopt nospace
 		;;
 	SIGNAL) candidates=$(compgen -A signal SIG | sed 's/^SIG//') ;;

@@ -5,6 +5,7 @@
 #include "conf/keys.h"
 #include "model/point.h"
 #include "model/state.h"
+#include "model/update.h"
 #include "run/hookenv.h"
 
 /*
@@ -13,6 +14,7 @@
  *	command		NAME SYNOPSIS SUMMARY
  *	option		COMMAND -LETTER --NAME ARGUMENT HELP	(COMMAND empty: of every command)
  *	key		SECTION NAME DEFAULT HELP
+ *	update		SECTION NAME live/group/restart	(keys of a task that runs)
  *	point		NAME fatal/warning
  *	state		NAME
  *	variable	NAME	(of a hook's environment)
@@ -55,6 +57,13 @@ static int run(struct cmd_context *ctx, void *data, int argc, char **argv)
 		const struct conf_key_info *i = conf_key_info(k);
 
 		printf("key\t%s\t%s\t%s\t%s\n", i->section, i->name, i->def, i->help);
+	}
+	for (enum conf_key k = 0; k < CONF_KEY_COUNT; k++) {
+		const struct conf_key_info *i = conf_key_info(k);
+		enum update_kind kind = update_kind_of(k, NULL);
+
+		if (kind != UPDATE_NEVER)
+			printf("update\t%s\t%s\t%s\n", i->section, i->name, update_kind_name(kind));
 	}
 	for (enum hook_point p = 0; p < POINT_COUNT; p++)
 		printf("point\t%s\t%s\n", point_name(p), point_is_fatal(p) ? "fatal" : "warning");

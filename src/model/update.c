@@ -41,6 +41,18 @@ static const struct {
 	{KEY_HOOK_SCHEDULE, KEY_HOOK_RUN_IF, UPDATE_NEVER, OF_HOOKS},
 };
 
+static const char *const kind_names[] = {
+	[UPDATE_LIVE] = "live",
+	[UPDATE_GROUP] = "group",
+	[UPDATE_RESTART] = "restart",
+	[UPDATE_NEVER] = "never",
+};
+
+const char *update_kind_name(enum update_kind kind)
+{
+	return kind_names[kind];
+}
+
 enum update_kind update_kind_of(enum conf_key key, const char **ret_reason)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {

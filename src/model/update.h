@@ -24,6 +24,7 @@ enum update_kind {
 	UPDATE_NEVER,
 };
 
+const char *update_kind_name(enum update_kind kind); /* "live" */
 /* Of any key. *ret_reason (may be NULL; static memory) says why it is never changed. */
 enum update_kind update_kind_of(enum conf_key key, const char **ret_reason);
 

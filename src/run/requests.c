@@ -129,21 +129,23 @@ static void answer_restart(
 static void answer_given_up(struct context *c)
 {
 	const struct outcome *o = &c->record.outcome;
-	_cleanup_free_ char *why = NULL;
+	_cleanup_free_ char *why = NULL, *ended = NULL;
 	int status;
 
 	if (c->requests.stop) {
 		control_end_all(c->control, REQUEST_RESTART, EXIT_BUSY, "it was stopped meanwhile");
+		updates_end_restart(c, EXIT_BUSY, "it was stopped meanwhile");
 		updates_give_up(c, EXIT_BUSY, "it was stopped meanwhile");
 		return;
 	}
+	ended = xasprintf("the task has ended: %s", err_is_set(&c->failure) ? err_text(&c->failure)
+						    : o->failed_reason	    ? o->failed_reason
+									    : "see its status");
+	why = xasprintf("the restart failed, %s", ended);
 	status = o->status && err_is_set(&c->failure) ? o->status : EXIT_INTERNAL;
-	why = xasprintf("the restart failed, the task has ended: %s",
-		err_is_set(&c->failure) ? err_text(&c->failure)
-		: o->failed_reason	? o->failed_reason
-					: "see its status");
 	control_end_all(c->control, REQUEST_RESTART, status, why);
-	updates_give_up(c, status, why);
+	updates_end_restart(c, status, why);
+	updates_give_up(c, EXIT_BUSY, ended);
 }
 
 static void on_request(void *arg, struct control_client *client, struct request *r)

@@ -50,13 +50,17 @@ void updates_end(struct context *c, struct update_job *job, int status, const ch
 	job_free(job);
 }
 
+void updates_end_restart(struct context *c, int status, const char *text)
+{
+	if (c->updating)
+		updates_end(c, c->updating, status, text);
+	c->updating = NULL;
+}
+
 void updates_give_up(struct context *c, int status, const char *text)
 {
 	struct update_job *job;
 
-	if (c->updating)
-		updates_end(c, c->updating, status, text);
-	c->updating = NULL;
 	while ((job = updates_take(c)))
 		updates_end(c, job, status, text);
 }

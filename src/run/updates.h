@@ -29,7 +29,10 @@ struct update_job *updates_take(struct context *c);
 /* The last answer to its client; frees. */
 void updates_end(struct context *c, struct update_job *job, int status, const char *text);
 
-/* All that wait, and the one whose restart is under way, are told, and forgotten. */
+/* The one whose restart is under way, if any, is told that the task has ended instead. */
+void updates_end_restart(struct context *c, int status, const char *text);
+
+/* All that wait are told, and forgotten. */
 void updates_give_up(struct context *c, int status, const char *text);
 
 #endif

@@ -14,6 +14,15 @@ setup()
 teardown() { tasks_teardown; }
 
 update() { th update "$@" 3>&-; }
+# waiting_update ARG...: one in the background that has asked; its pid is $updating, $root/said has what it says
+waiting_update()
+{
+	"$TASKHOOK_PROGRAM" --root "$root" --config "$root/conf" update "$@" >"$root/said" 2>&1 3>&- &
+	updating=$!
+	pids+=("$updating")
+	wait_for has_asked "$updating"
+}
+has_asked() { find "/proc/$1/fd" -lname 'socket:*' 2>/dev/null | grep -q .; }
 record_of() { cat "$state/records/$group/$1.json"; }
 # what a task runs with, as its record has it: task_has ID JQ VALUE
 task_has() { [ "$(record_of "$1" | jq -r ".task$2")" = "$3" ]; }
@@ -204,6 +213,16 @@ restarts_of() { th status --json "$group/$1" | jq -r .restarts; }
 	task_has t .workdir null
 }
 
+@test "a process that cannot be started anew, seen too late: the task has ended, and that is said" {
+	cp /bin/sleep "$root/sleep"
+	begin -i t -- sleep "$nap"
+	hook pre-start/10-take "[ \$RESTART_COUNT = 0 ] || rm '$root/sleep'"
+	run -127 update "$group/t" --restart --set "task.command=$root/sleep $nap"
+	[[ $output == *"the restart failed, the task has ended: "*"sleep"* && $output != *"->"* ]]
+	[ "$(record_of t | jq -r .state)" = failed ]
+	assert_clean
+}
+
 @test "values are checked as those of a task file, with the nearest name" {
 	begin -i t -- sleep "$nap"
 	run -64 update "$group/t" --set limits.memry=1G
@@ -315,10 +334,8 @@ restarts_of() { th status --json "$group/$1" | jq -r .restarts; }
 	hook pre-stop/10-wait "touch '$root/stops'; while [ ! -e '$root/end' ]; do sleep 0.05; done"
 	background t -- sleep "$nap"
 	wait_for test -e "$root/there"
-	update "$group/t" --set task.stop-timeout=9s >"$root/said" &
-	updating=$!
-	pids+=("$updating")
-	th status "$group/t" >/dev/null
+	waiting_update "$group/t" --set task.stop-timeout=9s
+	[ ! -s "$root/said" ]
 	touch "$root/go"
 	wait "$updating"
 	[ "$(cat "$root/said")" = "task.stop-timeout: 5s -> 9s" ]
@@ -337,14 +354,12 @@ restarts_of() { th status --json "$group/$1" | jq -r .restarts; }
 	hook post-start/10-wait "touch '$root/there'; while [ ! -e '$root/go' ]; do sleep 0.05; done; exit 1" 'on-failure = stop'
 	background t -- sleep "$nap"
 	wait_for test -e "$root/there"
-	update "$group/t" --set task.stop-timeout=9s >"$root/said" 2>&1 &
-	updating=$!
-	pids+=("$updating")
-	sleep 0.3 # whether it has asked by then or not, it is answered
+	waiting_update "$group/t" --set task.stop-timeout=9s
 	touch "$root/go"
 	got=0
 	wait "$updating" || got=$?
-	[ "$got" -ne 0 ]
+	[ "$got" -eq 75 ]
+	[[ $(cat "$root/said") == *"$group/t: the task has ended: "* ]]
 }
 
 @test "during the delay of the policy: at once, without --restart; with it the delay ends" {
@@ -377,9 +392,7 @@ restarts_of() { th status --json "$group/$1" | jq -r .restarts; }
 	begin -i t -- sh -c 'echo "run $FOO"; sleep 1000'
 	wait_for logs_hold t run
 	hook pre-restart/10-wait "touch '$root/there'; while [ ! -e '$root/go' ]; do sleep 0.05; done"
-	update "$group/t" --restart --set env.FOO=new >"$root/said" 2>&1 &
-	updating=$!
-	pids+=("$updating")
+	waiting_update "$group/t" --restart --set env.FOO=new
 	wait_for test -e "$root/there"
 	kill -KILL "$(supervisor_of t)"
 	touch "$root/go"

@@ -62,6 +62,9 @@ tables() { "$TASKHOOK_PROGRAM" __tables | awk -F'\t' "$1" | LC_ALL=C sort; }
 	[[ $output == *limits.memory-high=*limits.memory=* && $output != *task.* ]]
 	completes 'taskhook start --set=task.com'
 	[ "$output" = 'task.command=' ]
+	completes 'taskhook update --set '
+	[ "$output" = "$(tables '$1 == "update" {print $2 "." $3 "="}')" ]
+	[[ $output == *limits.memory=* && $output == *task.command=* && $output != *hook.* && $output != *task.user=* ]]
 }
 
 @test "groups and tasks" {
@@ -123,6 +126,8 @@ zsh_completes()
 	[ "$output" = "$(tables '$1 == "option" && ($2 == "" || $2 == "stop") {print $4 ($5 == "" ? "" : "=")}')" ]
 	zsh_completes taskhook run --set ''
 	[ "$output" = "$(tables '$1 == "key" {print $2 "." $3 "="}')" ]
+	zsh_completes taskhook update --set ''
+	[ "$output" = "$(tables '$1 == "update" {print $2 "." $3 "="}')" ]
 	th run -q -g "$group" -i old -- true
 	begin -i runs -- sleep "$nap"
 	zsh_completes taskhook stop ''

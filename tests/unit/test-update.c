@@ -70,8 +70,7 @@ static const char whole[] = "[task]\n"
 
 static void test_kinds(void)
 {
-	static const char *const kinds[] = {"live", "group", "restart", "never"};
-	size_t n[ARRAY_SIZE(kinds)] = {0};
+	size_t n[UPDATE_NEVER + 1] = {0};
 
 	for (enum conf_key k = 0; k < CONF_KEY_COUNT; k++) {
 		const struct conf_key_info *info = conf_key_info(k);
@@ -83,13 +82,14 @@ static void test_kinds(void)
 			ok(reason && strcmp(reason, "unset") != 0,
 				"[%s] %s is never changed, and why", info->section, info->name);
 		else
-			ok(!reason, "[%s] %s: %s", info->section, info->name, kinds[kind]);
+			ok(!reason, "[%s] %s: %s", info->section, info->name,
+				update_kind_name(kind));
 		if (!(info->where & CONF_IN_TASK))
 			ok(kind == UPDATE_NEVER, "[%s] %s is of no task", info->section,
 				info->name);
 	}
-	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
-		ok(n[i] > 0, "some keys are %s", kinds[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(n); i++)
+		ok(n[i] > 0, "some keys are %s", update_kind_name((enum update_kind)i));
 	is_int(update_kind_of(KEY_LIMITS_MEMORY, NULL), UPDATE_LIVE, "limits.memory");
 	is_int(update_kind_of(KEY_LIMITS_IO_MAX, NULL), UPDATE_LIVE, "limits.io-max");
 	is_int(update_kind_of(KEY_GROUP_LIMITS_PIDS, NULL), UPDATE_GROUP, "group-limits.pids");
