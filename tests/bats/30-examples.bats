@@ -473,7 +473,8 @@ server()
 
 	server "200 '{\"status\": \"ok\"}'"
 	run -0 th start -g "$group" -i good -- "${task[@]}"
-	[ "$(th status --json "$group/good" | jq -r .state)" = running ]
+	is_running() { [ "$(th status --json "$group/good" | jq -r .state)" = running ]; }
+	wait_for is_running
 	run -0 curl -fs "http://127.0.0.1:$(port_of good)/health"
 	[[ $output == *ok* ]]
 	run -0 th stop "$group/good"

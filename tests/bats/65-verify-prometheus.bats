@@ -156,7 +156,8 @@ counts()
 	sed -i 's/interval: 5s/interval: 100ms/' "$hooks/post-start/60-error-rate"
 	# two in a hundred
 	run -0 th start -g "$group" -i svc -- sleep 1000
-	[ "$(th status --json "$group/svc" | jq -r .state)" = running ]
+	is_running() { [ "$(th status --json "$group/svc" | jq -r .state)" = running ]; }
+	wait_for is_running
 	th stop "$group/svc"
 	counts 2000 2000
 	wait_for asks 'sum(http_requests_total)' 4000
