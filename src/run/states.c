@@ -216,8 +216,14 @@ static enum task_event do_running(struct context *c)
 	/* It may have come here by the restart of one. */
 	if (!c->requests.restart)
 		update_end_restart(c);
-	while (r >= 0 && !c->exited && !c->requests.stop && !c->requests.restart)
-		r = update_run_next(c) ? 0 : loop_run(c->loop, USEC_INFINITY);
+	while (r >= 0 && !c->exited && !c->requests.stop && !c->requests.restart) {
+		if (!update_run_next(c)) {
+			r = loop_run(c->loop, USEC_INFINITY);
+			continue;
+		}
+		loop_set_timer(c->loop, &trim, usec_add(clock_monotonic_usec(), TRIM_AFTER),
+			trim_memory, c);
+	}
 	if (r < 0)
 		context_warn(c, "cannot wait for the process: %s, stopping it", strerror(-r));
 	loop_clear_timer(c->loop, &trim);
