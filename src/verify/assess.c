@@ -68,7 +68,7 @@ static int result_of_document(const struct tmpl *t, const struct tmpl_metric *m,
 	if (r == 0)
 		return select_path(t, m, &root, pool, ret, err);
 	if (r == -EINVAL && t->dialect != EXPR_BCS) {
-		size_t n = a->size;
+		size_t n = a->body ? a->size : 0;
 
 		/* as a shell's $(...) */
 		while (m->provider == TMPL_EXEC && n > 0 && a->body[n - 1] == '\n')

@@ -66,6 +66,13 @@ static json_t *metric_to_json(const struct tmpl_metric *m, const struct metric_s
 	set_text(o, "name", m->name);
 	set_text(o, "phase", phase_name(s->phase));
 	set_text(o, "message", s->message);
+	/* Argo's name for what was asked, with the values of arguments in it */
+	if (m->query_shown) {
+		json_t *metadata = json_object();
+
+		set_text(metadata, "ResolvedPrometheusQuery", m->query_shown);
+		(void)json_object_set_new(o, "metadata", metadata);
+	}
 	if (m->dry_run)
 		(void)json_object_set_new(o, "dryRun", json_true());
 	set_count(o, "count", s->count);

@@ -595,6 +595,7 @@ static void read_prometheus(struct reader *r, struct tmpl_metric *m, const json_
 	else
 		check_url(r, "address", m->url);
 	m->query = need_text(r, o, "query");
+	m->query_shown = args_redact(r->args, NULL, m->query);
 	str_replace(&m->method, "POST");
 	m->timeout_usec = 30 * USEC_PER_SEC;
 	get_timeout(r, o, "timeout", &m->timeout_usec);
@@ -954,6 +955,7 @@ static void metric_done(struct tmpl_metric *m)
 	free(m->auth.service);
 	free(m->auth.profile);
 	free(m->query);
+	free(m->query_shown);
 	strv_done(&m->command);
 	free(m->file);
 	free(m->address);

@@ -77,7 +77,7 @@ struct tmpl_metric {
 	struct tmpl_range *accept; /* statuses that are no error; none: 200 to 299 */
 	size_t n_accept;
 	struct tmpl_auth auth;
-	char *query;			 /* prometheus */
+	char *query, *query_shown;	 /* prometheus; without secrets */
 	struct expr *start, *end, *step; /* prometheus: a range; NULL: an instant */
 	struct strv command;		 /* exec */
 	char *file, *address, *task, *field;

@@ -38,6 +38,7 @@ range=('prometheus.rangeQuery.start = now() - duration("1m")' 'prometheus.rangeQ
 	query 1 '[1]' up 'successCondition = result[0] > 1'
 	[[ $stderr == *"result[0] > 1 (result[0] was 1)"* ]]
 	query 0 10 'scalar(vector(10))' 'successCondition = result == 10'
+	[ "$(jq -r '.status.metricResults[0].metadata.ResolvedPrometheusQuery' "$record")" = 'scalar(vector(10))' ]
 	query 0 10.5 '10.5' 'successCondition = asInt(result) == 10'
 	query 0 NaN '0/0' 'successCondition = isNaN(result)'
 	query 1 NaN '0/0' 'successCondition = result > 1'

@@ -458,7 +458,7 @@ static void *be_busy(void *arg)
 
 	while (!atomic_load(stop)) {
 		struct addrinfo hints = {.ai_flags = AI_NUMERICHOST}, *found = NULL;
-		FILE *f = fopen("/dev/null", "r");
+		FILE *f = fopen("/dev/null", "re");
 
 		errno = EXDEV;
 		if (getaddrinfo("127.0.0.1", "80", &hints, &found) == 0)
