@@ -187,11 +187,10 @@ static enum task_event do_post_starting(struct context *c)
 		o->stop_reason = STOP_ASKED;
 		return EVENT_FAILED;
 	}
-	/* Also where it has ended meanwhile: it was started. */
-	if (c->exited || !c->requests.stop)
-		caller_let_go(c);
-	if (c->exited)
+	if (c->exited) {
+		caller_let_go(c); /* it was started */
 		return EVENT_EXITED;
+	}
 	return c->requests.stop ? EVENT_STOP : EVENT_OK;
 }
 
@@ -212,6 +211,8 @@ static enum task_event do_running(struct context *c)
 	struct loop_timer trim = {.active = false};
 	int r = 0;
 
+	/* Not before the live state tells it. */
+	caller_let_go(c);
 	loop_set_timer(c->loop, &trim, c->launched_at + TRIM_AFTER, trim_memory, c);
 	/* It may have come here by the restart of one. */
 	if (!c->requests.restart)

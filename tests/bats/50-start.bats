@@ -19,6 +19,7 @@ teardown() { tasks_teardown; }
 	done
 	run -0 --separate-stderr begin -i t -- sleep "$nap"
 	[ "$output" = "$group/t" ]
+	is_state t running
 	[ "$(cat "$root/order")" = $'pre-start\npost-start' ]
 	marked_runs "$nap"
 	run -0 --separate-stderr th stop "$group/t"
