@@ -4,7 +4,6 @@
 
 #include "base/alloc.h"
 #include "base/fd.h"
-#include "base/fileio.h"
 #include "base/parse.h"
 #include "base/str.h"
 
@@ -58,30 +57,51 @@ void args_set(struct args *args, const char *name, const char *value, bool secre
 
 /* ---- secrets --------------------------------------------------------------------------------- */
 
-static int read_fd(const char *where, char **ret, struct th_err *err)
+/* To its end, as far as ARGS_VALUE_MAX. 0 or -errno. */
+static int read_all(int fd, char **ret)
 {
 	_cleanup_free_ char *text = xmalloc(ARGS_VALUE_MAX + 2);
-	uint64_t fd;
-	ssize_t n;
+	ssize_t n = fd_read_full(fd, text, ARGS_VALUE_MAX + 1);
 
-	if (parse_uint(where, 0, INT_MAX, &fd) < 0)
-		return err_set(err, EXIT_USAGE, EINVAL, "'%s' is no number of a descriptor", where);
-	n = fd_read_full((int)fd, text, ARGS_VALUE_MAX + 1);
 	if (n < 0)
-		return err_set(err, EXIT_CONFIG, (int)-n, "cannot read descriptor %s: %s", where,
-			strerror((int)-n));
+		return (int)n;
 	if ((size_t)n > ARGS_VALUE_MAX)
-		return err_set(
-			err, EXIT_CONFIG, EFBIG, "descriptor %s gives more than 64 KiB", where);
+		return -EFBIG;
 	text[n] = '\0';
 	*ret = TAKE_PTR(text);
 	return 0;
 }
 
+static int read_fd(const char *where, char **ret, struct th_err *err)
+{
+	uint64_t fd;
+	int r;
+
+	if (parse_uint(where, 0, INT_MAX, &fd) < 0)
+		return err_set(err, EXIT_USAGE, EINVAL, "'%s' is no number of a descriptor", where);
+	r = read_all((int)fd, ret);
+	return r < 0 ? err_set(err, EXIT_CONFIG, -r, "cannot read descriptor %s: %s", where,
+			       r == -EFBIG ? "more than 64 KiB" : strerror(-r))
+		     : 0;
+}
+
+/* Not by file_read_at(): of a FIFO, as a shell's <(...) is one, what will be written is waited for,
+ * as with a descriptor. */
+static int read_file(const char *where, char **ret, struct th_err *err)
+{
+	_cleanup_close_ int fd = open(where, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	int r = fd < 0 ? -errno : read_all(fd, ret);
+
+	return r < 0 ? err_set(err, r == -EACCES ? EXIT_NOPERM : EXIT_CONFIG, -r,
+			       "cannot read '%s': %s", where,
+			       r == -EFBIG ? "more than 64 KiB" : strerror(-r))
+		     : 0;
+}
+
 static int read_secret(enum args_from from, const char *where, char **ret, struct th_err *err)
 {
 	const char *value;
-	int r = 0;
+	int r;
 
 	if (from == ARGS_FROM_ENV) {
 		value = getenv(where);
@@ -91,14 +111,7 @@ static int read_secret(enum args_from from, const char *where, char **ret, struc
 		*ret = xstrdup(value);
 		return 0;
 	}
-	if (from == ARGS_FROM_FD) {
-		r = read_fd(where, ret, err);
-	} else {
-		r = file_read_at(AT_FDCWD, where, 0, ARGS_VALUE_MAX, ret, NULL);
-		if (r < 0)
-			return err_set(err, r == -EACCES ? EXIT_NOPERM : EXIT_CONFIG, -r,
-				"cannot read '%s': %s", where, strerror(-r));
-	}
+	r = from == ARGS_FROM_FD ? read_fd(where, ret, err) : read_file(where, ret, err);
 	if (r == 0) {
 		size_t n = strlen(*ret);
 
@@ -382,6 +395,12 @@ static int render_tag(struct args *args, const char *tag, size_t n, enum args_mo
 	if (r < 0)
 		return r;
 	own = xstrndup(name, name_n);
+	if (at->escaped) {
+		_cleanup_free_ char *shown = str_escape(own, 60);
+
+		return err_set(err, EXIT_DATAERR, EINVAL,
+			"a backslash before {{args.%s}} would change what the value says", shown);
+	}
 	a = find(args, name, name_n);
 	if (!a && args->from_environment && getenv(own))
 		a = add(args, own);

@@ -7,7 +7,8 @@
  * pass: a value is not looked at again.
  *
  * In a condition a value never becomes a part of the language. Within quotes it is escaped for
- * them; outside a number, true or false stands as it is, and anything else becomes a string.
+ * them; outside a number, true or false stands as it is, and anything else becomes a string. A
+ * backslash right before a tag is an error: it would take the escape's own from it.
  */
 
 #include "base/error.h"
@@ -40,8 +41,9 @@ void args_done(struct args *args);
 
 /* A value of the caller's, which wins over the template's. */
 void args_set(struct args *args, const char *name, const char *value, bool secret);
-/* "NAME=FILE", its last line end left out; "NAME=VARIABLE"; "NAME=FD": secrets. 0, or -errno with
- * err (EXIT_USAGE or EXIT_CONFIG). */
+/* "NAME=FILE", its last line end left out; "NAME=VARIABLE"; "NAME=FD": secrets. Waits, without a
+ * limit, until a FIFO is written and closed. 0, or -errno with err (EXIT_USAGE, EXIT_CONFIG,
+ * EXIT_NOPERM). */
 enum args_from { ARGS_FROM_FILE, ARGS_FROM_ENV, ARGS_FROM_FD };
 int args_set_from(struct args *args, enum args_from from, const char *name, const char *where,
 	struct th_err *err);

@@ -106,6 +106,11 @@ status() { jq -r ".status$1" "$record"; }
 	grep -q 'token=s3cret' "$requests"
 	[[ $stderr != *s3cret* ]]
 	run -1 grep s3cret "$record"
+	# what will be written to a FIFO is waited for, as with a shell's <(...)
+	mkfifo "$BATS_TEST_TMPDIR/fifo"
+	run -0 th verify --arg-file token="$BATS_TEST_TMPDIR/fifo" "$t" \
+		< <(printf 's3cret\n' >"$BATS_TEST_TMPDIR/fifo" 3>&-)
+	grep -c 'token=s3cret' "$requests" | grep -qx 2
 }
 
 @test "prometheus: a vector, and an error in its own words" {

@@ -240,7 +240,8 @@ static void test_args(void)
 		{"x{{ args.url | url }}", NULL, "xa%20b%2F%C3%A4"},
 	};
 	_cleanup_args_ struct args args = {.n = 0};
-	_cleanup_free_ char *shown = NULL;
+	_cleanup_free_ char *shown = NULL, *escaped = NULL;
+	_cleanup_err_ struct th_err err = TH_ERR_INIT;
 
 	args_set(&args, "evil", "\" || true || \"", false);
 	args_set(&args, "quote", "it's", false);
@@ -261,6 +262,10 @@ static void test_args(void)
 		if (cases[i].plain)
 			is_str(plain, cases[i].plain, "text %zu", i);
 	}
+	ok(args_render(&args, "result == \"\\{{args.evil}}\"", ARGS_CONDITION, &escaped, &err) ==
+			-EINVAL,
+		"a backslash would let a value out of its quotes");
+	ok(strstr(err_text(&err), "a backslash before {{args.evil}}") != NULL, "which is told");
 	shown = args_redact(&args, NULL, "a s3cret and s3cret");
 	is_str(shown, "a ***** and *****", "secrets are taken out");
 }
