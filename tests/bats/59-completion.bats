@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # The completions of bash and of zsh against the tables of the program.
+# taskhook-test: user (what it completes is the same for root)
 # shellcheck disable=SC2016,SC2034,SC2154 # for awk; set by lib/tasks; COMP_* are read by the completion
 
 bats_require_minimum_version 1.8.0

@@ -24,6 +24,8 @@ status() { jq -r ".status$1" "$record"; }
 # measured N: so often until now
 measured() { [ "$(status .metricResults[0].count 2>/dev/null)" = "$1" ]; }
 
+hangs() { [ "$(grep -c . "$count")" = 3 ]; }
+
 # A template whose only metric adds a line to the file "count". The third measurement hangs until there
 # is a file "go".
 write_template()
@@ -39,13 +41,14 @@ write_template()
 		'successCondition = result == asInt({{ args.limit }})' >"$t"
 }
 
-# A run of a template, killed when it has measured twice.
+# A run of a template, killed when it has measured twice and takes the third.
 killed_run()
 {
 	"$TASKHOOK_PROGRAM" verify --output="$record" "$t" 2>"$BATS_TEST_TMPDIR/err" 3>&- &
 	local pid=$!
 	pids+=("$pid")
 	wait_for measured 2
+	wait_for hangs
 	kill -KILL "$pid"
 	wait "$pid" || true
 	[ "$(status .phase)" = Running ]

@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "run/hooktemplate.h"
 
+#include "tests/unit/helper.h"
 #include "tests/unit/tap.h"
 #include "tests/unit/tempdir.h"
 
@@ -103,6 +104,9 @@ int main(void)
 {
 	tempdir_make();
 	test_first_line();
-	test_asking();
+	if (helper_has_pidfd())
+		test_asking();
+	else
+		skip(1, "no pidfd_open here");
 	return done_testing();
 }

@@ -8,6 +8,7 @@
 #include "tests/unit/tap.h"
 #include "tests/unit/tempdir.h"
 
+#include <assert.h>
 #include <ini.h>
 
 /* Everything is read twice: with inih's run-time switches, where this build has them, and without.
@@ -206,6 +207,7 @@ static char *make_value(size_t n, const char *pattern)
 	while (b.len < n)
 		strbuf_adds(&b, pattern);
 	b.len = n;
+	assert(b.s);
 	b.s[n] = '\0';
 	b.s[0] = 'a';
 	b.s[n - 1] = 'z';

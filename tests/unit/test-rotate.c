@@ -48,7 +48,7 @@ static void check_cut(const char *data, uint64_t max_size, const char *expected,
 {
 	static const size_t pieces[] = {1, 2, 3, 7, 64, 4096, 1000000};
 
-	for (size_t i = 0; i < ARRAY_SIZE(pieces); i++) {
+	for (size_t i = tap_is_slow() ? 3 : 0; i < ARRAY_SIZE(pieces); i++) {
 		_cleanup_free_ char *got = cut(data, strlen(data), pieces[i], max_size);
 
 		is_str(got, expected, "%s, in pieces of %zu", what, pieces[i]);
