@@ -33,6 +33,18 @@ void requests_stop(struct context *c, int signo, enum stop_reason reason)
 	}
 }
 
+void requests_restart(struct context *c)
+{
+	struct requests *q = &c->requests;
+
+	if (!q->restart)
+		q->warned_before = c->warned;
+	q->restart = true;
+	/* One that has begun may wait for its next attempt: no longer. */
+	if (c->record.state == STATE_RESTART_DELAY)
+		q->restart_begun = false;
+}
+
 /* Written down at once, as whoever takes over shall run them too, and may be asked for the same
  * again. */
 static void add_hooks(struct context *c, const struct request *r)
@@ -112,15 +124,11 @@ static bool is_ending(const struct context *c)
 static void answer_restart(
 	struct context *c, struct control_client *client, const struct request *r)
 {
-	struct requests *q = &c->requests;
-
 	if (is_ending(c)) {
 		control_end(client, EXIT_BUSY, "it is being stopped");
 		return;
 	}
-	if (!q->restart)
-		q->warned_before = c->warned;
-	q->restart = true;
+	requests_restart(c);
 	add_hooks(c, r);
 	control_keep(client);
 }

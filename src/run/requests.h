@@ -10,6 +10,9 @@
  * later cuts the grace short; HUP does not, as a closing terminal sends it twice. */
 void requests_stop(struct context *c, int signo, enum stop_reason reason);
 
+/* The process is to be ended and started anew; the delay of the restart policy ends. */
+void requests_restart(struct context *c);
+
 /* Makes the control socket. 0 or -errno with err. */
 int requests_open(struct context *c, struct th_err *err);
 

@@ -161,9 +161,11 @@ enum task_event restarts_after_failure(struct context *c, const char *why)
 
 enum task_event restarts_wait(struct context *c, bool (*meanwhile)(struct context *c))
 {
+	const struct requests *q = &c->requests;
 	int r = 0;
 
-	while (!c->requests.stop && !c->requests.restart && r >= 0 &&
+	/* One that has begun, and whose start failed, waits as the policy says. */
+	while (!q->stop && !(q->restart && !q->restart_begun) && r >= 0 &&
 		clock_monotonic_usec() < c->retry_at)
 		r = meanwhile(c) ? 0 : loop_run(c->loop, c->retry_at);
 	c->retry_at = 0;

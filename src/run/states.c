@@ -170,6 +170,15 @@ static enum task_event do_launching(struct context *c)
 	return EVENT_OK;
 }
 
+/* It runs, or has run, once more. */
+static void tell_restarted(struct context *c)
+{
+	int status = c->warned > c->requests.warned_before ? EXIT_WITH_FAILURES : EXIT_OK;
+
+	if (c->requests.restart_begun)
+		restarts_answer(c, status, NULL);
+}
+
 static enum task_event do_post_starting(struct context *c)
 {
 	_cleanup_point_ struct point_result hooks = {0};
@@ -187,8 +196,11 @@ static enum task_event do_post_starting(struct context *c)
 		o->stop_reason = STOP_ASKED;
 		return EVENT_FAILED;
 	}
+	/* It was started, though it is over already. */
 	if (c->exited) {
-		caller_let_go(c); /* it was started */
+		caller_let_go(c);
+		tell_restarted(c);
+		update_end_restart(c);
 		return EVENT_EXITED;
 	}
 	return c->requests.stop ? EVENT_STOP : EVENT_OK;
@@ -213,6 +225,7 @@ static enum task_event do_running(struct context *c)
 
 	/* Not before the live state tells it. */
 	caller_let_go(c);
+	tell_restarted(c);
 	loop_set_timer(c->loop, &trim, c->launched_at + TRIM_AFTER, trim_memory, c);
 	/* It may have come here by the restart of one. */
 	if (!c->requests.restart)
@@ -433,12 +446,6 @@ static const action_fn actions[STATE_COUNT] = {
 	[STATE_REMOVING] = do_removing,
 };
 
-/* Of a restart that is through. */
-static int restart_status(const struct context *c)
-{
-	return c->warned > c->requests.warned_before ? EXIT_WITH_FAILURES : EXIT_OK;
-}
-
 void states_go_through(struct context *c, enum task_state state)
 {
 	while (!state_is_final(state)) {
@@ -456,8 +463,6 @@ void states_go_through(struct context *c, enum task_state state)
 		/* From wherever: what is prepared now is another process. */
 		if (next == STATE_PREPARING && state != STATE_DEPLOYING)
 			restarts_begin(c);
-		if (next == STATE_RUNNING && c->requests.restart_begun)
-			restarts_answer(c, restart_status(c), NULL);
 		state = next;
 	}
 	if (state == STATE_STUCK) {

@@ -12,6 +12,7 @@
 #include "run/fetchview.h"
 #include "run/launch.h"
 #include "run/maxtime.h"
+#include "run/requests.h"
 #include "run/stage.h"
 #include "run/taskdir.h"
 #include "run/updates.h"
@@ -512,8 +513,6 @@ static void log_changes(const struct update_changes *changes)
 
 static void begin_restart(struct context *c, struct update_job *job, struct plan *p, json_t **marks)
 {
-	struct requests *q = &c->requests;
-
 	job->before = TAKE_PTR(p->next);
 	job->marks_before = *marks;
 	*marks = NULL;
@@ -524,9 +523,7 @@ static void begin_restart(struct context *c, struct update_job *job, struct plan
 	job->changes = p->changes;
 	p->changes = (struct update_changes){.n = 0};
 	c->updating = job;
-	if (!q->restart)
-		q->warned_before = c->warned;
-	q->restart = true;
+	requests_restart(c);
 }
 
 /* 0: nothing stands against `p`; 1: the update has ended. */
@@ -600,7 +597,7 @@ static void do_update(struct context *c, struct update_job *job, struct plan *p)
 		return;
 	/* It waits for one already: no longer. */
 	if (job->request.restart && !has_process(c))
-		c->requests.restart = true;
+		requests_restart(c);
 	if (p->needs_restart && has_process(c)) {
 		begin_restart(c, job, p, &marks);
 	} else {

@@ -229,6 +229,37 @@ record_of() { cat "$state/records/$group/$1.json"; }
 	assert_clean
 }
 
+@test "restart: one whose pre-start hook fails waits as the policy says, and another ends the wait" {
+	hook pre-start/10-not-once '[ "$RESTART_COUNT" != 1 ]'
+	begin -i t --set=restart.policy=on-failure --set=restart.delay=5m -- sleep "$nap"
+	th restart "$group/t" 3>&- & first=$!
+	pids+=("$first")
+	wait_for is_state t restart-delay
+	[ "$(record_of t | jq .restarts)" = 1 ]
+	# both are through, and a hook has failed since the first was asked for
+	run -122 timeout 20 "$TASKHOOK_PROGRAM" --root "$root" --config "$root/conf" restart "$group/t"
+	got=0
+	wait "$first" || got=$?
+	[ "$got" -eq 122 ]
+	[ "$(record_of t | jq .restarts)" = 2 ]
+	is_state t running
+	run -0 th stop "$group/t"
+	assert_clean
+}
+
+@test "restart: a process that is over before the post-start hooks is restarted once, not for ever" {
+	hook post-start/10-slow 'while [ "$RESTART_COUNT" != 0 ] && kill -0 "$TASK_PID" 2>/dev/null; do sleep 0.02; done'
+	begin -i t -- sh -c "[ \$RESTART_COUNT = 0 ] || exit 3; exec sleep $nap"
+	run -0 timeout 20 "$TASKHOOK_PROGRAM" --root "$root" --config "$root/conf" restart "$group/t"
+	run -3 th wait "$group/t"
+	[ "$(record_of t | jq .restarts)" = 1 ]
+	begin -i u -- sh -c "[ \$RESTART_COUNT = 0 ] || exit 3; exec sleep $nap"
+	run -0 timeout 20 "$TASKHOOK_PROGRAM" --root "$root" --config "$root/conf" update --restart --set task.nice=1 "$group/u" 3>&-
+	[ "$output" = "task.nice: none -> 1 (with a restart)" ]
+	run -3 th wait "$group/u"
+	assert_clean
+}
+
 @test "restart: of a whole group; one that does not run is refused" {
 	begin -i a -- sleep "$nap"
 	begin -i b -- sleep "$nap"
