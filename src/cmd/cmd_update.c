@@ -269,8 +269,13 @@ static int ask(struct cmd_context *ctx, struct update_data *d, const struct task
 	request.dry_run = d->dry_run;
 	request.group = d->names_tasks && d->task.group;
 	line = request_to_line(&request);
-	if (strlen(line) > REQUEST_MAX || d->n_sets > UPDATE_SETS_MAX ||
-		d->task.n_hooks > REQUEST_HOOKS_MAX) {
+	if (d->n_sets > UPDATE_SETS_MAX || d->task.n_hooks > REQUEST_HOOKS_MAX) {
+		log_error("%zu values and %zu hooks cannot be sent at once: %zu and %zu are "
+			  "allowed (give fewer of them)",
+			d->n_sets, d->task.n_hooks, UPDATE_SETS_MAX, (size_t)REQUEST_HOOKS_MAX);
+		return EXIT_USAGE;
+	}
+	if (strlen(line) > REQUEST_MAX) {
 		log_error("the values and hooks are more than can be sent at once: %zu bytes, and "
 			  "%zu are allowed (give fewer of them)",
 			strlen(line), REQUEST_MAX);

@@ -550,10 +550,11 @@ int task_from_json(const json_t *j, struct task **ret, struct th_err *err)
 	return 0;
 }
 
-int task_group_limits_from_json(const json_t *j, struct cglimits *ret, struct th_err *err)
+int task_group_limits_from_json(
+	const json_t *j, const char *key, struct cglimits *ret, struct th_err *err)
 {
 	struct json_in in = {.object = j, .what = "group state", .err = err};
 
-	in_limits(&in, "group_limits", ret);
+	in_limits(&in, key, ret);
 	return in.failed;
 }

@@ -151,8 +151,9 @@ json_t *task_to_json(const struct task *t);
 int task_from_json(const json_t *j, struct task **ret, struct th_err *err);
 /* What stands there as "group_limits". A new reference. */
 json_t *task_limits_to_json(const struct cglimits *l);
-/* The member "group_limits" alone of an object that task_to_json() made it for; *ret is empty
+/* The member `key` alone, as task_limits_to_json() made it; none is no limits. *ret is empty
  * before, and cglimits_done() is the caller's in either case. 0 or -errno with err. */
-int task_group_limits_from_json(const json_t *j, struct cglimits *ret, struct th_err *err);
+int task_group_limits_from_json(
+	const json_t *j, const char *key, struct cglimits *ret, struct th_err *err);
 
 #endif

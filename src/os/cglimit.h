@@ -52,8 +52,8 @@ unsigned cglimits_controller_of(const char *key);
  * pages). On failure: err names the key as in the task file ("limits.memory" with `section`
  * "limits"), the file and the controller; status EXIT_UNAVAILABLE where the controller, the file or
  * a CPU is missing, EXIT_CONFIG where the kernel refuses the value or a device is none, EXIT_NOPERM
- * where we may not write. 0 or -errno (-EOPNOTSUPP: missing). What was written before the failure
- * stays: the caller removes the cgroup.
+ * where we may not write. 0 or -errno (-EOPNOTSUPP: missing; -EIO: the file says something else
+ * than was written). What was written before the failure stays: the caller removes the cgroup.
  */
 int cglimits_apply(int dirfd, const struct cglimits *l, const char *section, struct th_err *err);
 
@@ -70,6 +70,12 @@ int cglimits_change(int dirfd, const struct cglimits *from, const struct cglimit
  * a set of texts. Else *ret_key (may be NULL; static memory) is the key of the first that differs,
  * as in the task file without its section. */
 bool cglimits_within(const struct cglimits *a, const struct cglimits *b, const char **ret_key);
+
+/* The same where each may also be as in `c`. */
+bool cglimits_within_either(const struct cglimits *a, const struct cglimits *b,
+	const struct cglimits *c, const char **ret_key);
+/* Do both set the same? */
+bool cglimits_equal(const struct cglimits *a, const struct cglimits *b);
 
 /* The value of one key as a user writes it, several joined by ", "; NULL where it is not set. The
  * caller frees it. */

@@ -1,4 +1,6 @@
 th_os_SOURCES = \
+	src/os/cglimit-apply.c \
+	src/os/cglimit-internal.h \
 	src/os/cglimit.c \
 	src/os/cglimit.h \
 	src/os/cgroup-internal.h \

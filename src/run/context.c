@@ -167,6 +167,11 @@ int context_begin_live(struct context *c, const struct live_state *owed, struct 
 	return r;
 }
 
+bool context_has_process(const struct context *c)
+{
+	return c->launched && !c->exited;
+}
+
 int context_lock_group(struct context *c, struct th_err *err)
 {
 	int fd = lockfile_wait(

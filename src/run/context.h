@@ -120,6 +120,9 @@ void context_complete_record(struct context *c);
 /* Writes the record, with what hooks have handed on by now. 0 or -errno with err. */
 int context_write_record(struct context *c, struct th_err *err);
 
+/* Has been launched, and has not ended yet. */
+bool context_has_process(const struct context *c);
+
 /* Says a failure that stops nothing and keeps it for the record. */
 void context_warn(struct context *c, const char *fmt, ...) PRINTF_ATTR(2, 3);
 

@@ -22,6 +22,11 @@
 #define STATE_MAX  (256 * 1024)
 #define FORMAT	   1
 
+/* Of the state: the limits of the group, and where they have been changed those of its first start.
+ */
+#define LIMITS	     "group_limits"
+#define FIRST_LIMITS "first_group_limits"
+
 /* For what hooks of the group left that nobody waits for any more. */
 #define KILL_WAIT (5 * USEC_PER_SEC)
 
@@ -84,7 +89,7 @@ static int write_state(struct context *c, const char *state, const char *attempt
 		(void)json_object_set_new(j, "reason", json_string(err_text(failure)));
 	}
 	if (limits)
-		(void)json_object_set(j, "group_limits", limits);
+		(void)json_object_set(j, LIMITS, limits);
 	(void)json_object_set_new(j, "origin",
 		json_string(c->task->group_limits_origin ? c->task->group_limits_origin : ""));
 	text = json_dumps(j, JSON_INDENT(1));
@@ -97,6 +102,12 @@ static int write_state(struct context *c, const char *state, const char *attempt
 	return 0;
 }
 
+static int refuse_lock(const struct context *c, int r, struct th_err *err)
+{
+	return err_set(err, EXIT_CANTCREAT, -r, "cannot take the lock '%s/%s/%s': %s",
+		c->layout->run_dir, c->task->group, LOCK_NAME, strerror(-r));
+}
+
 static int refuse_changing(const struct context *c, struct th_err *err)
 {
 	return err_set(err, EXIT_BUSY, EAGAIN,
@@ -104,35 +115,48 @@ static int refuse_changing(const struct context *c, struct th_err *err)
 }
 
 /* The first start decides; a task that says something else later is refused, as one of the two
- * would be ignored. A task without limits for the group takes what is there. */
-static int compare_limits(
-	struct context *c, const json_t *state, const struct cglimits *theirs, struct th_err *err)
+ * would be ignored. A task without limits for the group takes what is there. What `update` has
+ * changed is no reason to refuse those who say what the first start said. */
+static int compare_limits(struct context *c, const json_t *state, const struct cglimits *theirs,
+	const struct cglimits *first, struct th_err *err)
 {
 	const struct cglimits *mine = &c->task->group_limits;
-	_cleanup_free_ char *a = NULL, *b = NULL;
+	_cleanup_free_ char *a = NULL, *b = NULL, *now = NULL, *changed = NULL;
 	const char *key;
 
-	if (cglimits_within(mine, theirs, &key))
+	if (cglimits_within(mine, theirs, NULL))
 		return 0;
+	if (cglimits_within_either(mine, theirs, first, &key)) {
+		now = cglimits_format(theirs);
+		log_notice("the group '%s' has other limits than %s says, by 'taskhook update': %s",
+			c->task->group, c->task->group_limits_origin, now);
+		return 0;
+	}
 	a = cglimits_value(mine, key);
-	b = cglimits_value(theirs, key);
+	b = cglimits_value(first, key);
+	now = cglimits_value(theirs, key);
+	if (now ? !b || strcmp(now, b) != 0 : b != NULL)
+		changed = xasprintf(", and has %s by 'taskhook update'", now ? now : "none");
 	return err_set(err, EXIT_CONFIG, EEXIST,
-		"group-limits.%s is %s in %s, but the group '%s' was started with %s%s%s "
+		"group-limits.%s is %s in %s, but the group '%s' was started with %s%s%s%s "
 		"(the first start decides; 'taskhook cleanup %s' ends the group)",
 		key, a, c->task->group_limits_origin, c->task->group, b ? b : "none",
 		*text_of(state, "origin") ? " from " : "", text_of(state, "origin"),
-		c->task->group);
+		changed ? changed : "", c->task->group);
 }
 
 /* The group's cgroup comes and goes with its tasks: whoever makes it anew, be it a task that sets
  * no limits for the group, sets those that the first start decided. */
 static int take_limits(struct context *c, const json_t *state, struct th_err *err)
 {
-	_cleanup_cglimits_ struct cglimits theirs = CGLIMITS_INIT;
-	int r = task_group_limits_from_json(state, &theirs, err);
+	_cleanup_cglimits_ struct cglimits theirs = CGLIMITS_INIT, first = CGLIMITS_INIT;
+	const char *first_key = json_object_get(state, FIRST_LIMITS) ? FIRST_LIMITS : LIMITS;
+	int r = task_group_limits_from_json(state, LIMITS, &theirs, err);
 
 	if (r == 0)
-		r = compare_limits(c, state, &theirs, err);
+		r = task_group_limits_from_json(state, first_key, &first, err);
+	if (r == 0)
+		r = compare_limits(c, state, &theirs, &first, err);
 	if (r < 0)
 		return r;
 	cglimits_done(&c->group_limits);
@@ -148,7 +172,7 @@ int deploy_read_limits(struct context *c, struct cglimits *ret, struct th_err *e
 
 	if (read_state(c->run_group_fd, &state) < 0)
 		return 0;
-	r = task_group_limits_from_json(state, ret, err);
+	r = task_group_limits_from_json(state, LIMITS, ret, err);
 	json_decref(state);
 	return r;
 }
@@ -157,8 +181,14 @@ static bool has_limits(struct context *c, const struct cglimits *l)
 {
 	_cleanup_cglimits_ struct cglimits now = CGLIMITS_INIT;
 
-	return deploy_read_limits(c, &now, NULL) == 0 && cglimits_within(&now, l, NULL) &&
-	       cglimits_within(l, &now, NULL);
+	return deploy_read_limits(c, &now, NULL) == 0 && cglimits_equal(&now, l);
+}
+
+static void keep_first_limits(json_t *state)
+{
+	json_t *first = json_object_get(state, LIMITS);
+
+	(void)json_object_set_new(state, FIRST_LIMITS, first ? json_incref(first) : json_object());
 }
 
 static int write_limits(struct context *c, const struct cglimits *l, struct th_err *err)
@@ -171,8 +201,9 @@ static int write_limits(struct context *c, const struct cglimits *l, struct th_e
 		json_decref(state);
 		return refuse_changing(c, err);
 	}
-	(void)json_object_set_new(state, "group_limits", task_limits_to_json(l));
-	(void)json_object_set_new(state, "origin", json_string("'taskhook update'"));
+	if (!json_object_get(state, FIRST_LIMITS))
+		keep_first_limits(state);
+	(void)json_object_set_new(state, LIMITS, task_limits_to_json(l));
 	text = json_dumps(state, JSON_INDENT(1));
 	json_decref(state);
 	r = file_replace_at(c->run_group_fd, STATE_NAME, 0600, text, strlen(text));
@@ -182,18 +213,27 @@ static int write_limits(struct context *c, const struct cglimits *l, struct th_e
 	return 0;
 }
 
-int deploy_change_limits(struct context *c, const struct cglimits *from, const struct cglimits *to,
-	struct th_err *err)
+/* An fd to close, or -errno with err. */
+static int lock_limits(struct context *c, struct th_err *err)
 {
-	_cleanup_lock_ int lock = lockfile_wait(
+	int lock = lockfile_wait(
 		c->run_group_fd, LOCK_NAME, usec_add(clock_monotonic_usec(), CHANGE_WAIT));
-	int r;
 
 	if (lock == -ETIMEDOUT)
 		return refuse_changing(c, err);
 	if (lock < 0)
-		return err_set(err, EXIT_CANTCREAT, -lock, "cannot take the lock '%s/%s/%s': %s",
-			c->layout->run_dir, c->task->group, LOCK_NAME, strerror(-lock));
+		return refuse_lock(c, lock, err);
+	return lock;
+}
+
+int deploy_change_limits(struct context *c, const struct cglimits *from, const struct cglimits *to,
+	struct th_err *err)
+{
+	_cleanup_lock_ int lock = lock_limits(c, err);
+	int r;
+
+	if (lock < 0)
+		return lock;
 	r = has_limits(c, from) ? 0 : -ESTALE;
 	if (r == 0)
 		r = cglimits_change(c->cg.group_fd, from, to, "group-limits", err);
@@ -202,6 +242,21 @@ int deploy_change_limits(struct context *c, const struct cglimits *from, const s
 		if (r < 0)
 			(void)cglimits_change(c->cg.group_fd, to, from, "group-limits", NULL);
 	}
+	(void)unlinkat(c->run_group_fd, LOCK_NAME, 0);
+	return r;
+}
+
+int deploy_settle_limits(struct context *c, struct th_err *err)
+{
+	_cleanup_cglimits_ struct cglimits now = CGLIMITS_INIT;
+	_cleanup_lock_ int lock = lock_limits(c, err);
+	int r;
+
+	if (lock < 0)
+		return lock;
+	r = deploy_read_limits(c, &now, err);
+	if (r == 0)
+		r = cglimits_change(c->cg.group_fd, NULL, &now, "group-limits", err);
 	(void)unlinkat(c->run_group_fd, LOCK_NAME, 0);
 	return r;
 }
@@ -287,36 +342,25 @@ static bool called_by_deployer(struct context *c)
 	       reentry_is_inside(c->layout, &c->cg, c->task->group, NULL, pid);
 }
 
-int deploy_group_once(
-	struct context *c, struct point_result *ret, bool *ret_waited, struct th_err *err)
+/* The group's lock: an fd to close; -EINTR; or -errno with err. *ret_waited_for: the last attempt
+ * of another that was seen meanwhile. */
+static int wait_for_turn(
+	struct context *c, char **ret_waited_for, bool *ret_waited, struct th_err *err)
 {
 	/* The one we wait for has two points and 5 s for each kill; it cannot take longer than
 	 * that. */
 	usec_t deadline = usec_add(
 		clock_monotonic_usec(), usec_add(2 * c->task->hooks_total_timeout, USEC_PER_MIN));
-	_cleanup_free_ char *waited_for = NULL;
-	_cleanup_lock_ int lock = -1;
 	json_t *state = NULL;
-	int r;
+	int lock, r;
 
-	*ret_waited = false;
-	if (read_state(c->run_group_fd, &state) == 0) {
-		bool deployed =
-			state_is(state, "deployed") &&
-			faccessat(c->group_fd, "shared/local", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
-
-		r = deployed ? take_limits(c, state, err) : 0;
-		json_decref(state);
-		if (deployed)
-			return r;
-	}
 	while ((lock = lockfile_try(c->run_group_fd, LOCK_NAME)) == -EAGAIN) {
 		if (!*ret_waited)
 			tell_wait(c);
 		*ret_waited = true;
 		if (read_state(c->run_group_fd, &state) == 0) {
 			if (state_is(state, "deploying"))
-				str_replace(&waited_for, text_of(state, "attempt"));
+				str_replace(ret_waited_for, text_of(state, "attempt"));
 			json_decref(state);
 		}
 		if (c->requests.stop)
@@ -334,9 +378,31 @@ int deploy_group_once(
 		if (r < 0)
 			return err_set(err, EXIT_INTERNAL, -r, "cannot wait: %s", strerror(-r));
 	}
+	return lock < 0 ? refuse_lock(c, lock, err) : lock;
+}
+
+int deploy_group_once(
+	struct context *c, struct point_result *ret, bool *ret_waited, struct th_err *err)
+{
+	_cleanup_free_ char *waited_for = NULL;
+	_cleanup_lock_ int lock = -1;
+	json_t *state = NULL;
+	int r;
+
+	*ret_waited = false;
+	if (read_state(c->run_group_fd, &state) == 0) {
+		bool deployed =
+			state_is(state, "deployed") &&
+			faccessat(c->group_fd, "shared/local", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+
+		r = deployed ? take_limits(c, state, err) : 0;
+		json_decref(state);
+		if (deployed)
+			return r;
+	}
+	lock = wait_for_turn(c, &waited_for, ret_waited, err);
 	if (lock < 0)
-		return err_set(err, EXIT_CANTCREAT, -lock, "cannot take the lock '%s/%s/%s': %s",
-			c->layout->run_dir, c->task->group, LOCK_NAME, strerror(-lock));
+		return lock;
 	r = decide(c, waited_for, err);
 	if (r == 1) {
 		_cleanup_free_ char *attempt = own_attempt();
@@ -365,8 +431,7 @@ int deploy_begin_leaving(struct context *c, char **ret_before, struct th_err *er
 	if (lock == -EAGAIN)
 		return refuse_changing(c, err);
 	if (lock < 0)
-		return err_set(err, EXIT_CANTCREAT, -lock, "cannot take the lock '%s/%s/%s': %s",
-			c->layout->run_dir, c->task->group, LOCK_NAME, strerror(-lock));
+		return refuse_lock(c, lock, err);
 	(void)file_read_at(c->run_group_fd, STATE_NAME, FILEIO_REGULAR | FILEIO_NOFOLLOW, STATE_MAX,
 		&before, NULL);
 	r = write_state(c, "leaving", attempt, NULL, err);

@@ -7,7 +7,8 @@
  *RUN/GROUP/_group says what became of it:
  *
  *	{"format": 1, "boot_id": ..., "state": "deploying"|"deployed"|"failed"|"leaving", "attempt":
- *"PID.TICKS", "status": N, "reason": ..., "group_limits": {"memory": ...}, "origin": "FILE:LINE"}
+ *"PID.TICKS", "status": N, "reason": ..., "group_limits": {"memory": ...}, "origin": "FILE:LINE",
+ *	 "first_group_limits": {...}}	what the first start said, where it was changed since
  *
  * Those that wait fail with the reason of the one they waited for; who comes later tries anew. When
  *the one that deploys dies, its lock is free and the next takes over.
@@ -21,7 +22,8 @@
  * Makes sure that the group is deployed: does it, waits for who does it, or finds that it is. 0;
  * -EINTR: a signal or a stop request came; else -errno with err: the pre-deploy hooks failed (*ret
  * has the hook, may be NULL), or this task's [group-limits] differ from those that the group has
- * (EXIT_CONFIG). *ret_waited: others may have changed the directories meanwhile.
+ * and from those that it was started with (EXIT_CONFIG). *ret_waited: others may have changed the
+ * directories meanwhile.
  */
 int deploy_group_once(
 	struct context *c, struct point_result *ret, bool *ret_waited, struct th_err *err);
@@ -36,6 +38,9 @@ int deploy_read_limits(struct context *c, struct cglimits *ret, struct th_err *e
  */
 int deploy_change_limits(struct context *c, const struct cglimits *from, const struct cglimits *to,
 	struct th_err *err);
+/* A change was cut off: the group's cgroup, which c->cg has open, gets the limits that the group
+ * has. 0 or -errno with err. */
+int deploy_settle_limits(struct context *c, struct th_err *err);
 
 /*
  * Takes the group's `_deploy` lock for its removal and marks it as leaving: an fd to close, -EAGAIN

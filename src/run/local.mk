@@ -112,5 +112,7 @@ th_run_SOURCES = \
 	src/run/taskdir.h \
 	src/run/update.c \
 	src/run/update.h \
+	src/run/updateplan.c \
+	src/run/updateplan.h \
 	src/run/updates.c \
 	src/run/updates.h

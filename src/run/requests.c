@@ -98,7 +98,7 @@ static void answer_signal(struct context *c, struct control_client *client, cons
 	_cleanup_free_ char *why = NULL;
 	int result = -ESRCH;
 
-	if (c->launched && !c->exited)
+	if (context_has_process(c))
 		result = r->all ? proctree_signal_all(&c->tree, r->signal)
 				: proctree_signal(&c->tree, r->signal);
 	if (result == -ESRCH)

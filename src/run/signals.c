@@ -11,7 +11,7 @@
 /* Job control: the task stands still while we do, and goes on when we are continued. */
 static void suspend(struct context *c)
 {
-	bool running = c->launched && !c->exited;
+	bool running = context_has_process(c);
 
 	if (running)
 		(void)proctree_freeze(&c->tree, true);
@@ -35,7 +35,7 @@ static void on_signal(void *arg, const struct signalfd_siginfo *si)
 		suspend(c);
 		break;
 	default:
-		if (c->launched && !c->exited)
+		if (context_has_process(c))
 			(void)proctree_signal(&c->tree, (int)si->ssi_signo);
 		break;
 	}

@@ -4,17 +4,14 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
-#include "base/parse.h"
 #include "model/jsonio.h"
-#include "os/cgroup.h"
-#include "os/cgstat.h"
 #include "run/deploy.h"
-#include "run/fetchview.h"
 #include "run/launch.h"
 #include "run/maxtime.h"
 #include "run/requests.h"
 #include "run/stage.h"
 #include "run/taskdir.h"
+#include "run/updateplan.h"
 #include "run/updates.h"
 
 #include <errno.h>
@@ -25,213 +22,10 @@
 /* How often the limits of a group may be changed by others while we look at them. */
 #define STALE_TRIES 16
 
-static bool has_process(const struct context *c)
-{
-	return c->launched && !c->exited;
-}
-
-static void say(
-	struct context *c, const struct update_job *job, enum answer_event event, char *text)
-{
-	control_say(c->control, job->client,
-		&(struct answer){.event = event, .level = LOG_LEVEL_ERROR, .text = text});
-	free(text);
-}
-
-/* ---- what is in use ---- */
-
-/* Of the limit `key`, by the task or by its group. False: nobody counts it. */
-static bool read_in_use(const struct context *c, enum conf_key key, uint64_t *ret)
-{
-	bool of_group = key >= KEY_GROUP_LIMITS_MEMORY;
-	int fd = of_group ? c->cg.group_fd : c->cg.task_fd;
-	struct cgstat_details details;
-	struct cgstat st;
-
-	if (of_group)
-		key -= KEY_GROUP_LIMITS_MEMORY - KEY_LIMITS_MEMORY;
-	if (!c->cg.on || fd < 0 || cgstat_read(fd, CGROUP_MEMORY | CGROUP_PIDS, &st) < 0)
-		return false;
-	if (key == KEY_LIMITS_PIDS) {
-		*ret = st.pids_current;
-		return st.has_pids;
-	}
-	if (key == KEY_LIMITS_MEMORY_SWAP) {
-		cgstat_read_details(fd, &details);
-		*ret = details.memory_swap;
-		return st.has_memory;
-	}
-	*ret = st.memory_current;
-	return st.has_memory && (key == KEY_LIMITS_MEMORY || key == KEY_LIMITS_MEMORY_HIGH);
-}
-
-/* " (in use 1.4G)", or NULL; *ret_below says whether the new value is less than that. The caller
- * frees it. */
-static char *describe_use(
-	const struct context *c, const struct update_change *change, bool *ret_below)
-{
-	char buf[CLOCK_SPAN_MAX];
-	uint64_t in_use, from = UINT64_MAX, to = UINT64_MAX;
-	bool of_time = change->id == KEY_TASK_MAX_RUN_TIME;
-
-	*ret_below = false;
-	if (of_time) {
-		usec_t usec;
-
-		if (!has_process(c) || parse_duration(change->from, &usec) < 0)
-			return NULL;
-		in_use = maxtime_used(c, usec);
-		(void)parse_duration(change->to, &to);
-		*ret_below = to < in_use;
-		in_use -= in_use % USEC_PER_SEC;
-		return xasprintf(" (runs for %s)", clock_format_span(in_use, buf, sizeof(buf)));
-	}
-	if (change->id < KEY_LIMITS_MEMORY || change->id > KEY_GROUP_LIMITS_IO_MAX ||
-		!read_in_use(c, change->id, &in_use))
-		return NULL;
-	if (change->from)
-		(void)parse_size(change->from, &from);
-	if (change->to)
-		(void)parse_size(change->to, &to);
-	/* More than there was hurts nobody, whatever is in use. */
-	*ret_below = to < in_use && to < from;
-	if (change->id == KEY_LIMITS_PIDS || change->id == KEY_GROUP_LIMITS_PIDS)
-		return xasprintf(" (in use %llu)", (unsigned long long)in_use);
-	return xasprintf(" (in use %s)", fetchview_format_bytes(in_use, buf, sizeof(buf)));
-}
-
-/* ---- the plan ---- */
-
-struct plan {
-	struct task *next; /* after put_in_place() what was before */
-	struct cglimits group_from;
-	struct update_changes changes;
-	bool changes_group, needs_restart;
-};
-
-static void plan_done(struct plan *p)
-{
-	p->next = task_free(p->next);
-	cglimits_done(&p->group_from);
-	update_changes_done(&p->changes);
-	*p = (struct plan){.next = NULL};
-}
-
-static int make_plan(
-	struct context *c, const struct request *r, struct plan *ret, struct th_err *err)
-{
-	int rc;
-
-	plan_done(ret);
-	rc = deploy_read_limits(c, &ret->group_from, err);
-	if (rc == 0)
-		rc = update_resolve(c->task, &ret->group_from, r->sets, r->n_sets, &ret->next, err);
-	if (rc < 0)
-		return rc;
-	update_compare(c->task, &ret->group_from, ret->next, &ret->changes);
-	for (size_t i = 0; i < ret->changes.n; i++) {
-		ret->changes_group |= ret->changes.v[i].kind == UPDATE_GROUP;
-		ret->needs_restart |= ret->changes.v[i].kind == UPDATE_RESTART;
-	}
-	return 0;
-}
-
-/* Why this change is refused, with its exit status; NULL: it is not. The caller frees it. */
-static char *refusal(const struct context *c, const struct request *r,
-	const struct update_change *change, int *ret_status)
-{
-	_cleanup_free_ char *line = update_change_format(change), *use = NULL;
-	bool below;
-
-	*ret_status = EXIT_BUSY;
-	if (change->kind == UPDATE_NEVER) {
-		*ret_status = EXIT_CONFIG;
-		return xasprintf(
-			"%s: cannot be changed while the task lives: %s", line, change->reason);
-	}
-	if (change->kind == UPDATE_GROUP && !r->group) {
-		*ret_status = EXIT_CONFIG;
-		return xasprintf("%s: it is the limit of the whole group (taskhook update -g %s)",
-			line, c->task->group);
-	}
-	if (change->kind == UPDATE_RESTART && !r->restart && has_process(c))
-		return xasprintf("%s: needs a restart of the task (add --restart)", line);
-	use = describe_use(c, change, &below);
-	if (use && below && !r->force)
-		return xasprintf(
-			"%s%s: it is below that (add --force to set it all the same)", line, use);
-	return NULL;
-}
-
-static bool is_limit(const struct update_change *c)
-{
-	return c->id >= KEY_LIMITS_MEMORY && c->id <= KEY_GROUP_LIMITS_IO_MAX;
-}
-
-/* Why this host cannot enforce a limit, as far as that is known before it is written; NULL: it can.
- * The caller frees it. */
-static char *unenforceable(const struct context *c, const struct plan *p,
-	const struct update_change *change, int *ret_status)
-{
-	bool of_group = change->kind == UPDATE_GROUP;
-	const struct cglimits *to = of_group ? &p->next->group_limits : &p->next->limits;
-	const char *key = conf_key_info(change->id)->name;
-	unsigned controller = cglimits_controller_of(key);
-	const char *why;
-
-	*ret_status = EXIT_UNAVAILABLE;
-	if (!change->to || !(cglimits_controllers(to) & controller))
-		return NULL;
-	if (!c->cg.on)
-		return xasprintf("%s = %s: there is no cgroup to enforce it: %s", change->key,
-			change->to, c->cg.warning ? c->cg.warning : "[cgroup] mode is 'off'");
-	if (c->cg.controllers & controller)
-		return NULL;
-	why = cgroup_explain_missing(controller);
-	return xasprintf("%s = %s: this host's cgroups have no '%s' controller for taskhook%s%s%s",
-		change->key, change->to, cgroup_controller_name(controller), *why ? " (" : "", why,
-		*why ? ")" : "");
-}
-
-/* The exit status of the worst refusal, each of which has been said; EXIT_OK: there is none. */
-static int check_plan(struct context *c, const struct update_job *job, const struct plan *p)
-{
-	int status = EXIT_OK;
-
-	for (size_t i = 0; i < p->changes.n; i++) {
-		const struct update_change *change = &p->changes.v[i];
-		int one;
-		char *why = refusal(c, &job->request, change, &one);
-
-		if (!why && is_limit(change))
-			why = unenforceable(c, p, change, &one);
-		if (!why)
-			continue;
-		say(c, job, ANSWER_MESSAGE, why);
-		status = status == EXIT_OK || status == EXIT_BUSY ? one : status;
-	}
-	return status;
-}
-
-static void describe_changes(const struct context *c, const struct plan *p, struct strv *ret)
-{
-	for (size_t i = 0; i < p->changes.n; i++) {
-		const struct update_change *change = &p->changes.v[i];
-		_cleanup_free_ char *line = update_change_format(change), *use = NULL;
-		const char *when = "";
-		bool below;
-
-		use = describe_use(c, change, &below);
-		if (change->kind == UPDATE_RESTART)
-			when = has_process(c) ? " (with a restart)" : " (from its next process on)";
-		strv_addf(ret, "%s%s%s", line, use ? use : "", when);
-	}
-}
-
 static void say_lines(struct context *c, const struct update_job *job)
 {
 	for (size_t i = 0; i < job->lines.n; i++)
-		say(c, job, ANSWER_CHANGE, xstrdup(job->lines.v[i]));
+		updates_say(c, job, ANSWER_CHANGE, xstrdup(job->lines.v[i]));
 }
 
 /* ---- putting it in place ---- */
@@ -314,17 +108,12 @@ static int check_launch(const struct context *c, struct th_err *err)
 	return launch_find_program(t->command.v[0], &env, cwd, &path, err);
 }
 
-static bool is_same_limits(const struct cglimits *a, const struct cglimits *b)
-{
-	return cglimits_within(a, b, NULL) && cglimits_within(b, a, NULL);
-}
-
 static int change_limits(struct context *c, const struct cglimits *from, const struct cglimits *to,
 	struct th_err *err)
 {
 	int r;
 
-	if (is_same_limits(from, to) || c->cg.task_fd < 0)
+	if (cglimits_equal(from, to) || c->cg.task_fd < 0)
 		return 0;
 	r = cgtree_enable(&c->cg, c->task, &c->group_limits, err);
 	return r < 0 ? r : cglimits_change(c->cg.task_fd, from, to, "limits", err);
@@ -457,7 +246,7 @@ static bool run_pre_hooks(
 	_cleanup_point_ struct point_result hooks = {0};
 	_cleanup_err_ struct th_err why = TH_ERR_INIT;
 	_cleanup_free_ char *text = NULL, *line = NULL;
-	bool had_process = has_process(c);
+	bool had_process = context_has_process(c);
 	int status, r;
 
 	r = run_hooks(c, job, changes, POINT_PRE_UPDATE, &hooks, &why);
@@ -472,7 +261,7 @@ static bool run_pre_hooks(
 		updates_end(c, job, status, line);
 		return false;
 	}
-	if (had_process && !has_process(c)) {
+	if (had_process && !context_has_process(c)) {
 		updates_end(
 			c, job, EXIT_BUSY, "its process has ended meanwhile, nothing was changed");
 		return false;
@@ -511,7 +300,8 @@ static void log_changes(const struct update_changes *changes)
 	}
 }
 
-static void begin_restart(struct context *c, struct update_job *job, struct plan *p, json_t **marks)
+static void begin_restart(
+	struct context *c, struct update_job *job, struct update_plan *p, json_t **marks)
 {
 	job->before = TAKE_PTR(p->next);
 	job->marks_before = *marks;
@@ -527,29 +317,30 @@ static void begin_restart(struct context *c, struct update_job *job, struct plan
 }
 
 /* 0: nothing stands against `p`; 1: the update has ended. */
-static int look(struct context *c, struct update_job *job, struct plan *p)
+static int look(struct context *c, struct update_job *job, struct update_plan *p)
 {
 	_cleanup_err_ struct th_err why = TH_ERR_INIT;
 	int status;
 
-	if (make_plan(c, &job->request, p, &why) < 0) {
+	if (update_plan_make(c, &job->request, p, &why) < 0) {
 		updates_end(c, job, why.status ? why.status : EXIT_INTERNAL, err_text(&why));
 		return 1;
 	}
-	status = check_plan(c, job, p);
+	status = update_plan_check(c, job, p);
 	if (status != EXIT_OK) {
 		updates_end(c, job, status, "nothing was changed");
 		return 1;
 	}
 	if (p->changes.n)
 		return 0;
-	say(c, job, ANSWER_CHANGE, xstrdup("nothing to change"));
+	updates_say(c, job, ANSWER_CHANGE, xstrdup("nothing to change"));
 	updates_end(c, job, EXIT_OK, NULL);
 	return 1;
 }
 
 /* In place, or the update has ended. */
-static bool put_plan(struct context *c, struct update_job *job, struct plan *p, json_t **ret_marks)
+static bool put_plan(
+	struct context *c, struct update_job *job, struct update_plan *p, json_t **ret_marks)
 {
 	_cleanup_err_ struct th_err why = TH_ERR_INIT;
 	int r = -ESTALE;
@@ -559,11 +350,11 @@ static bool put_plan(struct context *c, struct update_job *job, struct plan *p, 
 		if (look(c, job, p) != 0)
 			return false;
 		strv_clear(&job->lines);
-		describe_changes(c, p, &job->lines);
+		update_plan_describe(c, p, &job->lines);
 		*ret_marks = add_marks(c->record.updates, &p->changes);
 		r = put_in_place(c, p->next, &p->group_from,
 			p->changes_group ? &p->next->group_limits : NULL, ret_marks,
-			p->needs_restart && has_process(c), &why);
+			p->needs_restart && context_has_process(c), &why);
 		if (r < 0) {
 			json_decref(*ret_marks);
 			*ret_marks = NULL;
@@ -580,7 +371,7 @@ static bool put_plan(struct context *c, struct update_job *job, struct plan *p, 
 	return false;
 }
 
-static void do_update(struct context *c, struct update_job *job, struct plan *p)
+static void do_update(struct context *c, struct update_job *job, struct update_plan *p)
 {
 	unsigned warned_before = c->warned;
 	json_t *marks = NULL;
@@ -588,7 +379,7 @@ static void do_update(struct context *c, struct update_job *job, struct plan *p)
 	if (look(c, job, p) != 0)
 		return;
 	if (job->request.dry_run) {
-		describe_changes(c, p, &job->lines);
+		update_plan_describe(c, p, &job->lines);
 		say_lines(c, job);
 		updates_end(c, job, EXIT_OK, NULL);
 		return;
@@ -596,9 +387,9 @@ static void do_update(struct context *c, struct update_job *job, struct plan *p)
 	if (!run_pre_hooks(c, job, &p->changes) || !put_plan(c, job, p, &marks))
 		return;
 	/* It waits for one already: no longer. */
-	if (job->request.restart && !has_process(c))
+	if (job->request.restart && !context_has_process(c))
 		requests_restart(c);
-	if (p->needs_restart && has_process(c)) {
+	if (p->needs_restart && context_has_process(c)) {
 		begin_restart(c, job, p, &marks);
 	} else {
 		log_changes(&p->changes);
@@ -611,12 +402,11 @@ static void do_update(struct context *c, struct update_job *job, struct plan *p)
 bool update_run_next(struct context *c)
 {
 	struct update_job *job = updates_take(c);
-	struct plan p = {.next = NULL};
+	_cleanup_update_plan_ struct update_plan p = UPDATE_PLAN_INIT;
 
 	if (!job)
 		return false;
 	do_update(c, job, &p);
-	plan_done(&p);
 	return true;
 }
 
@@ -653,23 +443,31 @@ void update_cancel_restart(struct context *c, int status, const char *text)
 		changes_group |= job->changes.v[i].kind == UPDATE_GROUP;
 	r = put_in_place(c, job->before, &c->group_limits,
 		changes_group ? &job->group_before : NULL, &job->marks_before, false, &why);
+	if (r == -ESTALE) {
+		context_warn(c, "the limits of the group stay: others have changed them meanwhile");
+		r = put_in_place(c, job->before, NULL, NULL, &job->marks_before, false, &why);
+	}
 	if (r < 0)
-		context_warn(c, "cannot undo an update: %s",
-			err_is_set(&why) ? err_text(&why) : "the group was changed by others");
+		context_warn(c, "cannot undo an update: %s", err_text(&why));
 	line = xasprintf("%s, nothing was changed", text);
 	updates_end(c, job, status, r < 0 ? text : line);
 }
 
 void update_settle(struct context *c)
 {
-	_cleanup_cglimits_ struct cglimits group = CGLIMITS_INIT;
 	_cleanup_err_ struct th_err why = TH_ERR_INIT;
 	int r = 0;
 
-	if (c->cg.task_fd >= 0)
+	if (c->cg.task_fd < 0)
+		return;
+	/* Of a controller that a limit needs for the first time. */
+	r = deploy_read_limits(c, &c->group_limits, &why);
+	if (r == 0)
+		r = cgtree_enable(&c->cg, c->task, &c->group_limits, &why);
+	if (r == 0)
 		r = cglimits_change(c->cg.task_fd, NULL, &c->task->limits, "limits", &why);
-	if (r == 0 && c->cg.group_fd >= 0 && deploy_read_limits(c, &group, &why) == 0)
-		r = cglimits_change(c->cg.group_fd, NULL, &group, "group-limits", &why);
+	if (r == 0)
+		r = deploy_settle_limits(c, &why);
 	if (r < 0)
 		context_warn(c, "an update was cut off, and cannot be brought to its end: %s",
 			err_text(&why));

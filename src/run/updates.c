@@ -3,6 +3,7 @@
 #include "run/updates.h"
 
 #include "base/alloc.h"
+#include "base/log.h"
 
 void updates_ask(struct context *c, struct control_client *client, struct request *r)
 {
@@ -42,6 +43,14 @@ struct update_job *updates_take(struct context *c)
 		job_free(job);
 	}
 	return NULL;
+}
+
+void updates_say(
+	struct context *c, const struct update_job *job, enum answer_event event, char *text)
+{
+	control_say(c->control, job->client,
+		&(struct answer){.event = event, .level = LOG_LEVEL_ERROR, .text = text});
+	free(text);
 }
 
 void updates_end(struct context *c, struct update_job *job, int status, const char *text)

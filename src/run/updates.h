@@ -26,6 +26,10 @@ void updates_ask(struct context *c, struct control_client *client, struct reques
 /* The next one, the caller's from now on; NULL: none. One whose client has gone is not done. */
 struct update_job *updates_take(struct context *c);
 
+/* Tells its client; frees `text`. */
+void updates_say(
+	struct context *c, const struct update_job *job, enum answer_event event, char *text);
+
 /* The last answer to its client; frees. */
 void updates_end(struct context *c, struct update_job *job, int status, const char *text);
 

@@ -55,6 +55,7 @@ unit_tests = \
 	tests/unit/test-request \
 	tests/unit/test-layout \
 	tests/unit/test-cglimit \
+	tests/unit/test-cglimit-change \
 	tests/unit/test-cgstat \
 	tests/unit/test-ring \
 	tests/unit/test-detect \

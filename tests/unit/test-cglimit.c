@@ -115,6 +115,9 @@ static void test_equal(void)
 	strv_add(&b.io_max, "8:0 rbps=1");
 	free_format(cglimits_value(&a, "io-max"), "8:0 rbps=1, 8:1 rbps=1", "devices");
 	ok(cglimits_within(&a, &b, NULL), "the order of CPUs and devices means nothing");
+	ok(cglimits_equal(&a, &b), "all of them");
+	b.has_io_weight = true;
+	ok(!cglimits_equal(&a, &b) && !cglimits_equal(&b, &a), "one sets more");
 
 	check_cpus("0-3", "0,1,2,3", true);
 	check_cpus("0-3,7", "7,2-3,0-1", true);
@@ -128,6 +131,24 @@ static void test_equal(void)
 	check_cpus("x", "0", false);
 	check_cpus("3-1", "1-3", false);
 	check_cpus("", "0", false);
+}
+
+static void test_either(void)
+{
+	_cleanup_cglimits_ struct cglimits a = CGLIMITS_INIT, b = CGLIMITS_INIT;
+	struct cglimits c = CGLIMITS_INIT;
+	const char *key = NULL;
+
+	a.has_pids = b.has_pids = c.has_pids = true;
+	a.has_cpu_weight = b.has_cpu_weight = c.has_cpu_weight = true;
+	a.pids = c.pids = 5;
+	b.pids = 6;
+	a.cpu_weight = b.cpu_weight = 7;
+	c.cpu_weight = 8;
+	ok(cglimits_within_either(&a, &b, &c, &key), "one as here, one as there");
+	a.pids = 9;
+	ok(!cglimits_within_either(&a, &b, &c, &key), "as nowhere");
+	is_str(key, "pids", "it is named");
 }
 
 /* A directory with plain files stands for a cgroup: what is written is what is read. */
@@ -212,7 +233,7 @@ static void test_files(void)
 	/* A file that does not keep what is written. */
 	tempdir_symlink("/dev/null", "memory.max");
 	l = ONE(memory, 4096);
-	check_refused(&l, -EOPNOTSUPP, EXIT_UNAVAILABLE,
+	check_refused(&l, -EIO, EXIT_UNAVAILABLE,
 		"limits.memory = 4K: 'memory.max' of the 'memory' controller says '' after '4096' "
 		"was "
 		"written");
@@ -513,6 +534,7 @@ static void run_checks(int base)
 	fds = cgtest_count_fds();
 	test_format();
 	test_equal();
+	test_either();
 	test_files();
 	if (base < 0) {
 		skip(1, "%s", cgtest_why);

@@ -112,10 +112,18 @@ holds() { echo "{ head -c 42000000 /dev/zero; touch '$root/held'; exec sleep 100
 	[ "$(value pids.max) $(value a/pids.max) $(value b/pids.max)" = "40 30 30" ]
 	run -75 update -g "$group" --set group-limits.pids=1
 	[ "$(value pids.max)" = 40 ]
-	# what somebody says who starts later is refused, as it was before
-	run -78 th run -g "$group" -i c --set group-limits.pids=50 -- true
-	[[ $output == *"50"*"40 from 'taskhook update'"* ]]
-	run -0 th run -g "$group" -i c --set group-limits.pids=40 -- true
+	# who starts later says what the first start said, or the new value; nothing else
+	run -78 th run -g "$group" -i c --set group-limits.pids=45 -- true
+	[[ $output == *"group-limits.pids is 45 in --set, but the group '$group' was started with 50 from --set, and has 40 by 'taskhook update'"* ]]
+	run -0 --separate-stderr th run -g "$group" -i c --set group-limits.pids=40 -- cat "$cg/pids.max"
+	[ "$output $stderr" = "40 " ]
+	run -0 --separate-stderr th run -g "$group" -i c --set group-limits.pids=50 -- cat "$cg/pids.max"
+	[ "$output" = 40 ]
+	[[ $stderr == *"the group '$group' has other limits than --set says, by 'taskhook update': pids=40"* ]]
+	run -0 update -g "$group" --set group-limits.pids=60
+	run -78 th run -g "$group" -i c --set group-limits.pids=40 -- true
+	run -0 th -q run -g "$group" -i c --set group-limits.pids=50 -- true
+	run -0 update -g "$group" --set group-limits.pids=40
 	# the last task that restarts makes the cgroup anew
 	run -0 th stop "$group/a" "$group/b"
 	[ ! -e "$cg" ]
