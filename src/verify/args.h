@@ -48,8 +48,8 @@ enum args_from { ARGS_FROM_FILE, ARGS_FROM_ENV, ARGS_FROM_FD };
 int args_set_from(struct args *args, enum args_from from, const char *name, const char *where,
 	struct th_err *err);
 
-/* Those of the template: spec.args. -EINVAL with err. */
-int args_declare(struct args *args, const json_t *list, struct th_err *err);
+/* One of the template's, an element of spec.args. -EINVAL with err. */
+int args_declare(struct args *args, const json_t *o, struct th_err *err);
 
 /* Every one that the template lists has a value, or err tells which has none. */
 int args_check(const struct args *args, struct th_err *err);
@@ -59,8 +59,10 @@ enum args_mode { ARGS_TEXT, ARGS_CONDITION };
  * stay as they are, in a condition as something of any type. The caller frees *ret. */
 int args_render(
 	struct args *args, const char *text, enum args_mode mode, char **ret, struct th_err *err);
-/* All strings of a tree, in a new one. */
-int args_render_tree(struct args *args, const json_t *tree, json_t **ret, struct th_err *err);
+/* All strings of a tree, in a new one. -EINVAL with err, which begins with the path to the string,
+ * and its line by `lines` (verify/lines.h; NULL: not known) in *ret_line. */
+int args_render_tree(struct args *args, const json_t *tree, const json_t *lines, json_t **ret,
+	size_t *ret_line, struct th_err *err);
 
 /* Something else that is never told: a password that stands in the template. */
 void args_add_secret(struct args *args, const char *text);

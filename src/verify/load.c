@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/fileio.h"
 #include "base/str.h"
+#include "verify/lines.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,11 +14,14 @@
 static const char *const kinds[] = {
 	"HookTemplate", "AnalysisTemplate", "ClusterAnalysisTemplate", "taskhook"};
 
-static int load_json(
-	const char *text, size_t size, const char *file, json_t *docs, struct th_err *err)
+static int load_json(const char *text, size_t size, const char *file, json_t *docs, json_t *lines,
+	struct th_err *err)
 {
+	_cleanup_json_ json_t *same = json_array();
 	json_error_t e;
-	json_t *doc = json_loadb(text, size, JSON_REJECT_DUPLICATES, &e);
+	/* the line end stays: lines are counted */
+	size_t skip = size > 2 && text[0] == '#' && text[1] == '!' ? strcspn(text, "\n") : 0;
+	json_t *doc = json_loadb(text + skip, size - skip, JSON_REJECT_DUPLICATES, &e);
 
 	if (!doc) {
 		_cleanup_free_ char *shown = str_escape(e.text, 200);
@@ -25,6 +29,8 @@ static int load_json(
 		return err_set(err, EXIT_DATAERR, EINVAL, "%s:%d: %s", file, e.line, shown);
 	}
 	json_array_append_new(docs, doc);
+	/* jansson does not tell where a value stands; what is JSON is YAML, too, nearly always */
+	(void)load_yaml(text, size, file, same, lines, NULL);
 	return 0;
 }
 
@@ -59,10 +65,11 @@ static bool is_template(const json_t *doc)
 	return false;
 }
 
-static int pick(
-	const json_t *docs, const char *file, const char *name, json_t **ret, struct th_err *err)
+static int pick(const json_t *docs, const json_t *lines, const char *file, const char *name,
+	json_t **ret, struct th_err *err)
 {
 	_cleanup_strbuf_ struct strbuf seen = STRBUF_INIT, others = STRBUF_INIT;
+	const json_t *found_lines = NULL;
 	json_t *doc, *found = NULL;
 	size_t i, n = 0;
 
@@ -81,12 +88,13 @@ static int pick(
 		if (name && (!own || strcmp(own, name) != 0))
 			continue;
 		found = doc;
+		found_lines = lines_member(json_array_get(lines, i), "spec");
 		n++;
 	}
 	if (n == 1) {
-		*ret = json_pack("{s:s*,s:s*,s:O*}", "kind",
+		*ret = json_pack("{s:s*,s:s*,s:O*,s:O*}", "kind",
 			json_string_value(json_object_get(found, "kind")), "name", name_of(found),
-			"spec", json_object_get(found, "spec"));
+			"spec", json_object_get(found, "spec"), "lines", found_lines);
 		return *ret ? 0 : err_set(err, EXIT_DATAERR, EINVAL, "%s: not a template", file);
 	}
 	if (n > 1 && name)
@@ -110,8 +118,7 @@ static int pick(
 int load_memory(const char *text, size_t size, const char *file, const char *name, json_t **ret,
 	struct th_err *err)
 {
-	_cleanup_json_ json_t *docs = json_array();
-	size_t skip = 0;
+	_cleanup_json_ json_t *docs = json_array(), *lines = json_array();
 	int r;
 
 	if (size > LOAD_SIZE_MAX)
@@ -122,18 +129,16 @@ int load_memory(const char *text, size_t size, const char *file, const char *nam
 	case '\0':
 		return err_set(err, EXIT_DATAERR, EINVAL, "%s: is empty", file);
 	case '{':
-		if (size > 2 && text[0] == '#' && text[1] == '!')
-			skip = strcspn(text, "\n");
-		r = load_json(text + skip, size - skip, file, docs, err);
+		r = load_json(text, size, file, docs, lines, err);
 		break;
 	case '[':
-		r = load_ini(text, size, file, docs, err);
+		r = load_ini(text, size, file, docs, lines, err);
 		break;
 	default:
-		r = load_yaml(text, size, file, docs, err);
+		r = load_yaml(text, size, file, docs, lines, err);
 		break;
 	}
-	return r < 0 ? r : pick(docs, file, name, ret, err);
+	return r < 0 ? r : pick(docs, lines, file, name, ret, err);
 }
 
 int load_file(const char *path, const char *name, json_t **ret, struct th_err *err)

@@ -2,9 +2,10 @@
 #define TH_VERIFY_LOAD_H
 
 /*
- * A template file becomes one JSON object {"kind", "name", "spec"}, whatever it was written in.
- * What that is, its first character tells that is neither blank nor in a comment: '{' is JSON, '['
- * is INI, anything else YAML. A first line that begins with "#!" belongs to none of them.
+ * A template file becomes one JSON object {"kind", "name", "spec", "lines"}, whatever it was
+ *written in; "lines" tells where each value of the spec stands (verify/lines.h). What that is, its
+ *first character tells that is neither blank nor in a comment: '{' is JSON, '[' is INI, anything
+ *else YAML. A first line that begins with "#!" belongs to none of them.
  *
  * YAML 1.1 through libyaml, with the plain scalars of YAML 1.2: null, true, false, integers and
  * decimal fractions; everything else is a string. Several documents may follow each other; those
@@ -40,9 +41,11 @@ int load_file(const char *path, const char *name, json_t **ret, struct th_err *e
 int load_memory(const char *text, size_t size, const char *file, const char *name, json_t **ret,
 	struct th_err *err);
 
-/* The parts: each adds documents to the array `docs`. */
-int load_yaml(const char *text, size_t size, const char *file, json_t *docs, struct th_err *err);
-int load_ini(const char *text, size_t size, const char *file, json_t *docs, struct th_err *err);
+/* The parts: each adds documents to the array `docs`, and to `lines` where their values stand. */
+int load_yaml(const char *text, size_t size, const char *file, json_t *docs, json_t *lines,
+	struct th_err *err);
+int load_ini(const char *text, size_t size, const char *file, json_t *docs, json_t *lines,
+	struct th_err *err);
 
 static inline void load_decref(json_t **o)
 {

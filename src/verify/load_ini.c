@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/str.h"
 #include "conf/ini.h"
+#include "verify/lines.h"
 #include "verify/load.h"
 
 #include <errno.h>
@@ -10,7 +11,9 @@
 
 struct reader {
 	json_t *doc, *spec, *args, *metrics, *dry_run, *retention;
-	json_t *metric;		 /* of the section that is being read, borrowed */
+	json_t *spec_lines;
+	json_t *section_lines;	 /* of the section that is being read, borrowed */
+	json_t *metric;		 /* likewise */
 	json_t *arg;		 /* likewise */
 	const char *metric_name; /* of `metric` */
 };
@@ -22,6 +25,35 @@ static int refuse(
 
 	return err_set(
 		err, EXIT_DATAERR, EINVAL, "%s:%u: %s '%s'", item->file, item->line, what, shown);
+}
+
+/* Where a member stands; of one that is known already, where it began. */
+static json_t *note(json_t *node, const char *key, const struct ini_item *item)
+{
+	json_t *children = lines_children(node);
+	json_t *own = json_object_get(children, key);
+
+	if (!own) {
+		own = lines_of_group(item->line, json_object());
+		(void)json_object_set_new(children, key, own);
+	}
+	return own;
+}
+
+/* Likewise of the last element of `list`, a member that may be new. */
+static json_t *note_last(
+	json_t *node, const char *key, const json_t *list, const struct ini_item *item)
+{
+	json_t *all = json_object_get(lines_children(node), key);
+
+	if (!all) {
+		all = lines_of_group(item->line, json_array());
+		(void)json_object_set_new(lines_children(node), key, all);
+	}
+	while (json_array_size(lines_children(all)) < json_array_size(list))
+		(void)json_array_append_new(
+			lines_children(all), lines_of_group(item->line, json_object()));
+	return json_array_get(lines_children(all), json_array_size(list) - 1);
 }
 
 static int put_once(json_t *o, const char *key, const struct ini_item *item, struct th_err *err)
@@ -70,6 +102,7 @@ static int begin_section(struct reader *r, const struct ini_item *item, struct t
 	const char *name;
 
 	r->metric = r->arg = NULL;
+	r->section_lines = r->spec_lines;
 	if (strcmp(item->section, "template") == 0 || strcmp(item->section, "args") == 0)
 		return 0;
 	name = section_name(item->section, "metric");
@@ -77,12 +110,14 @@ static int begin_section(struct reader *r, const struct ini_item *item, struct t
 		if (find_named(r->metrics, name))
 			return refuse(item, "there are two metrics", name, err);
 		r->metric = named(r->metrics, name);
+		r->section_lines = note_last(r->spec_lines, "metrics", r->metrics, item);
 		r->metric_name = json_string_value(json_object_get(r->metric, "name"));
 		return r->metric_name ? 0 : refuse(item, "not UTF-8:", name, err);
 	}
 	name = section_name(item->section, "arg");
 	if (name) {
 		r->arg = named(r->args, name);
+		(void)note_last(r->spec_lines, "args", r->args, item);
 		return 0;
 	}
 	return refuse(item,
@@ -94,6 +129,7 @@ static int put_provider(struct reader *r, const struct ini_item *item, struct th
 {
 	_cleanup_free_ char *path = xstrdup(item->key);
 	json_t *o = json_object_get(r->metric, "provider");
+	json_t *node = note(r->section_lines, "provider", item);
 	char *rest = path, *dot;
 
 	if (!o) {
@@ -114,8 +150,10 @@ static int put_provider(struct reader *r, const struct ini_item *item, struct th
 			if (json_array_append_new(list, json_pack("{s:s,s:s}", "key", dot + 1,
 								"value", item->value)) < 0)
 				return refuse(item, "a value that is no UTF-8 of", item->key, err);
+			(void)note_last(node, rest, list, item);
 			return 0;
 		}
+		node = note(node, rest, item);
 		next = json_object_get(o, rest);
 		if (!next) {
 			next = json_object();
@@ -128,16 +166,18 @@ static int put_provider(struct reader *r, const struct ini_item *item, struct th
 		o = next;
 		rest = dot + 1;
 	}
+	(void)note(node, rest, item);
 	return put_once(o, rest, item, err);
 }
 
 static int put_rule(const struct reader *r, json_t *list, const char *key,
 	const struct ini_item *item, struct th_err *err)
 {
-	return json_array_append_new(list,
-		       json_pack("{s:s,s:s}", "literal", r->metric_name, key, item->value)) < 0
-		       ? refuse(item, "a value that is no UTF-8 of", item->key, err)
-		       : 0;
+	if (json_array_append_new(
+		    list, json_pack("{s:s,s:s}", "literal", r->metric_name, key, item->value)) < 0)
+		return refuse(item, "a value that is no UTF-8 of", item->key, err);
+	(void)note_last(r->spec_lines, item->key, list, item);
+	return 0;
 }
 
 static int put_metric(struct reader *r, const struct ini_item *item, struct th_err *err)
@@ -150,9 +190,10 @@ static int put_metric(struct reader *r, const struct ini_item *item, struct th_e
 			"PROVIDER.FIELD):",
 			item->key, err);
 	if (strcmp(item->key, "dryRun") == 0)
-		return put_rule(r, r->dry_run, "on", item, err);
+		return put_rule(r, r->dry_run, "dryRun", item, err);
 	if (strcmp(item->key, "measurementRetention") == 0)
 		return put_rule(r, r->retention, "limit", item, err);
+	(void)note(r->section_lines, item->key, item);
 	return put_once(r->metric, item->key, item, err);
 }
 
@@ -160,6 +201,7 @@ static int put_template(struct reader *r, const struct ini_item *item, struct th
 {
 	if (strcmp(item->key, "name") == 0)
 		return put_once(r->doc, "name", item, err);
+	(void)note(r->spec_lines, item->key, item);
 	return put_once(r->spec, item->key, item, err);
 }
 
@@ -177,10 +219,11 @@ static int on_item(void *arg, const struct ini_item *item, struct th_err *err)
 	if (!r->arg) {
 		if (find_named(r->args, item->key))
 			return refuse(item, "the argument stands twice:", item->key, err);
-		return json_object_set_new(
-			       named(r->args, item->key), "value", json_string(item->value)) < 0
-			       ? refuse(item, "a value that is no UTF-8 of", item->key, err)
-			       : 0;
+		if (json_object_set_new(
+			    named(r->args, item->key), "value", json_string(item->value)) < 0)
+			return refuse(item, "a value that is no UTF-8 of", item->key, err);
+		(void)note_last(r->spec_lines, "args", r->args, item);
+		return 0;
 	}
 	if (strcmp(item->key, "value") == 0)
 		return put_once(r->arg, "value", item, err);
@@ -192,16 +235,20 @@ static int on_item(void *arg, const struct ini_item *item, struct th_err *err)
 	return put_once(from, item->key, item, err);
 }
 
-int load_ini(const char *text, size_t size, const char *file, json_t *docs, struct th_err *err)
+int load_ini(const char *text, size_t size, const char *file, json_t *docs, json_t *lines,
+	struct th_err *err)
 {
+	json_t *doc_lines = lines_of_group(1, json_object());
 	struct reader r = {.doc = json_object(),
 		.spec = json_object(),
 		.args = json_array(),
 		.metrics = json_array(),
 		.dry_run = json_array(),
-		.retention = json_array()};
+		.retention = json_array(),
+		.spec_lines = lines_of_group(1, json_object())};
 	int rc;
 
+	(void)json_object_set_new(lines_children(doc_lines), "spec", r.spec_lines);
 	json_object_set_new(r.doc, "kind", json_string("taskhook"));
 	json_object_set_new(r.doc, "spec", r.spec);
 	json_object_set_new(r.spec, "args", r.args);
@@ -209,9 +256,12 @@ int load_ini(const char *text, size_t size, const char *file, json_t *docs, stru
 	json_object_set_new(r.spec, "dryRun", r.dry_run);
 	json_object_set_new(r.spec, "measurementRetention", r.retention);
 	rc = ini_read_memory(text, size, file, on_item, NULL, &r, err);
-	if (rc == 0)
+	if (rc == 0) {
 		json_array_append(docs, r.doc);
+		json_array_append(lines, doc_lines);
+	}
 	json_decref(r.doc);
+	json_decref(doc_lines);
 	if (rc < 0 && err && err->status == EXIT_CONFIG)
 		err->status = EXIT_DATAERR;
 	return rc;

@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/parse.h"
 #include "base/str.h"
+#include "verify/lines.h"
 #include "verify/load.h"
 #include "verify/value.h"
 
@@ -13,14 +14,16 @@
 
 struct frame {
 	json_t *container; /* borrowed: its parent has it */
+	json_t *lines;	   /* what belongs to it: likewise */
 	char *key;	   /* of a mapping, where its value is awaited */
+	size_t key_line;
 };
 
 struct reader {
 	const char *file;
 	yaml_parser_t parser;
-	json_t *docs;
-	json_t *root; /* of the document that is being read */
+	json_t *docs, *lines;
+	json_t *root, *root_lines; /* of the document that is being read */
 	struct frame stack[LOAD_DEPTH_MAX];
 	size_t depth;
 	size_t nodes;
@@ -85,35 +88,19 @@ static json_t *scalar(const struct reader *r, const yaml_event_t *e, struct th_e
 	return v;
 }
 
-/* Takes `v`. */
-static int place(struct reader *r, json_t *v, const yaml_mark_t *mark, struct th_err *err)
+static int take_key(struct reader *r, const json_t *v, const yaml_mark_t *mark, struct th_err *err)
 {
-	struct frame *top = r->depth ? &r->stack[r->depth - 1] : NULL;
+	struct frame *top = &r->stack[r->depth - 1];
 
-	if (!top) {
-		r->root = v;
-		return 0;
-	}
-	if (json_is_array(top->container)) {
-		json_array_append_new(top->container, v);
-		return 0;
-	}
-	if (top->key) {
-		json_object_set_new_nocheck(top->container, top->key, v);
-		free(TAKE_PTR(top->key));
-		return 0;
-	}
-	if (json_is_string(v)) {
+	if (json_is_string(v))
 		top->key = xstrdup(json_string_value(v));
-	} else if (json_is_integer(v)) {
+	else if (json_is_integer(v))
 		top->key = xasprintf("%" JSON_INTEGER_FORMAT, json_integer_value(v));
-	} else if (json_is_boolean(v)) {
+	else if (json_is_boolean(v))
 		top->key = xstrdup(json_is_true(v) ? "true" : "false");
-	} else {
-		json_decref(v);
+	else
 		return refuse(r, mark, "a key that is no plain word", err);
-	}
-	json_decref(v);
+	top->key_line = mark->line + 1;
 	if (json_object_get(top->container, top->key)) {
 		_cleanup_free_ char *shown = str_escape(top->key, 60);
 		_cleanup_free_ char *what = xasprintf("the key '%s' stands twice", shown);
@@ -123,35 +110,81 @@ static int place(struct reader *r, json_t *v, const yaml_mark_t *mark, struct th
 	return 0;
 }
 
-static int open_container(struct reader *r, json_t *v, const yaml_mark_t *mark, struct th_err *err)
+/* Takes `v`; `children`, of a container, stays in what tells the lines. */
+static void place(struct reader *r, json_t *v, json_t *children, const yaml_mark_t *mark)
+{
+	struct frame *top = r->depth ? &r->stack[r->depth - 1] : NULL;
+	size_t line = top && top->key ? top->key_line : mark->line + 1;
+	json_t *node = children ? lines_of_group(line, children) : lines_of_scalar(line);
+
+	if (!top) {
+		r->root = v;
+		r->root_lines = node;
+	} else if (json_is_array(top->container)) {
+		json_array_append_new(top->container, v);
+		json_array_append_new(top->lines, node);
+	} else {
+		json_object_set_new_nocheck(top->container, top->key, v);
+		json_object_set_new_nocheck(top->lines, top->key, node);
+		free(TAKE_PTR(top->key));
+	}
+}
+
+static bool awaits_key(const struct reader *r)
 {
 	const struct frame *top = r->depth ? &r->stack[r->depth - 1] : NULL;
 
-	if (r->depth == LOAD_DEPTH_MAX) {
-		json_decref(v);
-		return refuse(r, mark, "nested too deep", err);
+	return top && json_is_object(top->container) && !top->key;
+}
+
+static int take_scalar(struct reader *r, const yaml_event_t *e, struct th_err *err)
+{
+	json_t *v = scalar(r, e, err);
+	int rc;
+
+	if (!v)
+		return -EINVAL;
+	if (!awaits_key(r)) {
+		place(r, v, NULL, &e->start_mark);
+		return 0;
 	}
-	if (top && json_is_object(top->container) && !top->key) {
-		json_decref(v);
-		return refuse(r, mark, "a key that is no plain word", err);
+	rc = take_key(r, v, &e->start_mark, err);
+	json_decref(v);
+	return rc;
+}
+
+static int open_container(
+	struct reader *r, bool mapping, const yaml_mark_t *mark, struct th_err *err)
+{
+	struct frame next = {.container = mapping ? json_object() : json_array(),
+		.lines = mapping ? json_object() : json_array()};
+
+	if (r->depth == LOAD_DEPTH_MAX || awaits_key(r)) {
+		json_decref(next.container);
+		json_decref(next.lines);
+		return refuse(r, mark,
+			r->depth == LOAD_DEPTH_MAX ? "nested too deep"
+						   : "a key that is no plain word",
+			err);
 	}
-	(void)place(r, v, mark, NULL);
-	r->stack[r->depth++] = (struct frame){.container = v};
+	place(r, next.container, next.lines, mark);
+	r->stack[r->depth++] = next;
 	return 0;
 }
 
 /* 1: the stream has ended. */
 static int take_event(struct reader *r, const yaml_event_t *e, struct th_err *err)
 {
-	json_t *v;
-
 	switch (e->type) {
 	case YAML_STREAM_END_EVENT:
 		return 1;
 	case YAML_DOCUMENT_END_EVENT:
-		if (r->root && !json_is_null(r->root))
+		if (r->root && !json_is_null(r->root)) {
 			json_array_append(r->docs, r->root);
+			json_array_append(r->lines, r->root_lines);
+		}
 		json_decref(TAKE_PTR(r->root));
+		json_decref(TAKE_PTR(r->root_lines));
 		return 0;
 	case YAML_ALIAS_EVENT:
 		return refuse(
@@ -161,12 +194,10 @@ static int take_event(struct reader *r, const yaml_event_t *e, struct th_err *er
 	case YAML_MAPPING_START_EVENT:
 		if (++r->nodes > LOAD_NODES_MAX)
 			return refuse(r, &e->start_mark, "too many values", err);
-		if (e->type == YAML_SEQUENCE_START_EVENT)
-			return open_container(r, json_array(), &e->start_mark, err);
-		if (e->type == YAML_MAPPING_START_EVENT)
-			return open_container(r, json_object(), &e->start_mark, err);
-		v = scalar(r, e, err);
-		return v ? place(r, v, &e->start_mark, err) : -EINVAL;
+		return e->type == YAML_SCALAR_EVENT
+			       ? take_scalar(r, e, err)
+			       : open_container(r, e->type == YAML_MAPPING_START_EVENT,
+					 &e->start_mark, err);
 	case YAML_SEQUENCE_END_EVENT:
 	case YAML_MAPPING_END_EVENT:
 		r->depth--;
@@ -180,9 +211,10 @@ static int take_event(struct reader *r, const yaml_event_t *e, struct th_err *er
 	return 0;
 }
 
-int load_yaml(const char *text, size_t size, const char *file, json_t *docs, struct th_err *err)
+int load_yaml(const char *text, size_t size, const char *file, json_t *docs, json_t *lines,
+	struct th_err *err)
 {
-	struct reader r = {.file = file, .docs = docs};
+	struct reader r = {.file = file, .docs = docs, .lines = lines};
 	int rc = 0;
 
 	if (!yaml_parser_initialize(&r.parser))
@@ -201,6 +233,7 @@ int load_yaml(const char *text, size_t size, const char *file, json_t *docs, str
 	while (r.depth > 0)
 		free(r.stack[--r.depth].key);
 	json_decref(r.root);
+	json_decref(r.root_lines);
 	yaml_parser_delete(&r.parser);
 	return rc < 0 ? rc : 0;
 }

@@ -2,6 +2,9 @@
 th_verify_SOURCES = \
 	src/verify/args.c \
 	src/verify/args.h \
+	src/verify/args_internal.h \
+	src/verify/args_redact.c \
+	src/verify/args_render.c \
 	src/verify/assess.c \
 	src/verify/assess.h \
 	src/verify/awskeys.c \
@@ -26,6 +29,8 @@ th_verify_SOURCES = \
 	src/verify/hookrun.h \
 	src/verify/jsonpath.c \
 	src/verify/jsonpath.h \
+	src/verify/lines.c \
+	src/verify/lines.h \
 	src/verify/load.c \
 	src/verify/load.h \
 	src/verify/load_ini.c \
@@ -50,5 +55,12 @@ th_verify_SOURCES = \
 	src/verify/runstate.h \
 	src/verify/tmpl.c \
 	src/verify/tmpl.h \
+	src/verify/tmpl_auth.c \
+	src/verify/tmpl_http.c \
+	src/verify/tmpl_provider.c \
+	src/verify/tmpl_read.c \
+	src/verify/tmpl_reader.c \
+	src/verify/tmpl_reader.h \
+	src/verify/tmpl_record.c \
 	src/verify/value.c \
 	src/verify/value.h

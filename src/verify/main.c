@@ -29,12 +29,12 @@ static void say_findings(const struct options *o, const struct findings *found)
 	for (size_t i = 0; i < found->errors.n; i++) {
 		_cleanup_free_ char *text = args_redact(&o->args, NULL, found->errors.v[i]);
 
-		log_error("%s: %s", o->file, text);
+		log_error("%s", text);
 	}
 	for (size_t i = 0; i < found->warnings.n; i++) {
 		_cleanup_free_ char *text = args_redact(&o->args, NULL, found->warnings.v[i]);
 
-		log_warning("%s: %s", o->file, text);
+		log_warning("%s", text);
 	}
 }
 

@@ -96,7 +96,7 @@ struct tmpl {
 	json_t *spec;
 };
 
-/* What is found: texts without the name of the file. */
+/* What is found: texts with the name of the file and the line. */
 struct findings {
 	struct strv errors, warnings;
 };

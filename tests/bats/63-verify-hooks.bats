@@ -128,7 +128,7 @@ records() { jq -r "$1" "$state/tasks/$group/$2/logs/hooks.jsonl"; }
 
 	template pre-start/10-open '[metric m]' 'counts = 1' 'exec.command = true'
 	run -78 --separate-stderr th run -g "$group" -i two -- true
-	[[ $stderr == *"10-open: metrics[0]: unknown field 'counts'"*"(try 'taskhook verify --lint $hooks/pre-start/10-open')"* ]]
+	[[ $stderr == *"10-open:3: metrics[0]: unknown field 'counts'"*"(try 'taskhook verify --lint $hooks/pre-start/10-open')"* ]]
 }
 
 @test "timeout of the settings wins; total-timeout is told where it comes first" {
@@ -144,13 +144,15 @@ records() { jq -r "$1" "$state/tasks/$group/$2/logs/hooks.jsonl"; }
 }
 
 @test "a start that is stopped ends its template as a signal does, with what it runs" {
-	template pre-start/10-slow '[metric m]' 'exec.command = sleep 9877.5' 'exec.timeout = 1h'
+	# the same test may run for another user at the same time
+	local mark=9877.$$
+	template pre-start/10-slow '[metric m]' "exec.command = sleep $mark" 'exec.timeout = 1h'
 	start -i one -- true
-	wait_for marked_runs 9877.5
+	wait_for marked_runs "$mark"
 	kill -TERM "$started"
 	wait "$started" || ended=$?
 	[ "$ended" -gt 0 ]
-	marked_gone 9877.5
+	marked_gone "$mark"
 	[[ $(records .last_line one) == *"10-slow: Successful: Run Terminated" ]]
 	[ "$(records .interrupted one)" = true ]
 }

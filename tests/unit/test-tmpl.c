@@ -108,7 +108,7 @@ static void test_rules(void)
 		{METRIC WEB "  dryRun: m\n", "dryRun: not a list"},
 		{METRIC WEB "  measurementRetention: {m: 1}\n", "measurementRetention: not a list"},
 		{METRIC "    provider: {web: {url: 'http://h', jsonPath: '{$.a[}'}}\n",
-			"jsonPath: "},
+			"metrics[0]: jsonPath '"},
 		{HEAD "  metrics: []\n", "no metrics specified"},
 		{HEAD "  policy: Random\n  metrics: []\n", "neither Parallel nor Ordered"},
 		{METRIC WEB "  dryRun:\n  - metricName: nothing\n",
@@ -116,13 +116,18 @@ static void test_rules(void)
 		{METRIC WEB "  dryRun:\n  - metricName: m\n  - metricName: .*\n",
 			"two Dry-Run rules"},
 		{METRIC WEB "  dryRun:\n  - metricName: '*'\n", "no regular expression"},
+		{METRIC WEB "  dryRun:\n  - {metricName: m, limit: 1}\n",
+			"dryRun: unknown field 'limit'"},
+		{METRIC "    provider: {tcp: {address: 'h:65536'}}\n", "address: not HOST:PORT"},
+		{METRIC "    provider: {web: {url: 'http://h', authentication: {basicAuth: x}}}\n",
+			"authentication.basicAuth: not a mapping"},
 		{METRIC WEB "  args:\n  - name: a\n", "argument 'a' was not supplied"},
 		{METRIC WEB "  args:\n  - name: a\n    value: 1.5\n", "write it in quotes"},
 		{METRIC WEB
 			"  args:\n  - name: a\n    valueFrom: {secretKeyRef: {name: s, key: k}}\n",
 			"Kubernetes"},
 		{METRIC "    provider: {web: {url: 'http://{{ args.b }}/'}}\n",
-			"failed to resolve {{args.b}}"},
+			"metrics[0]: provider: web: url: failed to resolve {{args.b}}"},
 		{METRIC "    provider: {web: {url: 'http://{{ args.b'}}\n",
 			"cannot find the end of a tag"},
 		{METRIC "    provider: {web: {url: 'http://{{ other }}'}}\n", "failed to resolve"},
@@ -135,6 +140,46 @@ static void test_rules(void)
 			is_str(got, "", "rule %zu: nothing is wrong", i);
 		else if (!ok(strstr(got, cases[i].found) != NULL, "rule %zu: %s", i,
 				 cases[i].found))
+			printf("# got: %s\n", got);
+	}
+}
+
+/* Each is told with its line, in all three forms. */
+static void test_lines(void)
+{
+	static const struct {
+		const char *text, *found;
+	} cases[] = {
+		{METRIC WEB "    count: x\n", "t:11: metrics[0]: count: 'x'"},
+		{METRIC "    count: 2\n" WEB, "t:6: metrics[0]: interval must be specified"},
+		{METRIC "    provider:\n      web:\n        jsonPath: '{$}'\n",
+			"t:8: metrics[0]: url is needed"},
+		{METRIC "    provider:\n      web:\n        url: http://h\n        headers:\n"
+			"        - key: a\n          value: b\n        - key: a b\n",
+			"t:13: metrics[0]: headers[1]: key is no name"},
+		{METRIC WEB "---\nkind: other\n", ""},
+		{"kind: other\n---\n" METRIC WEB "    counts: 1\n",
+			"t:13: metrics[0]: unknown field 'counts'"},
+		{METRIC "    provider:\n      web:\n        url: |\n          {{args.b}}\n",
+			"t:9: metrics[0]: provider: web: url: failed to resolve"},
+		{METRIC WEB "  args:\n  - name: a\n    value: []\n", "t:12: args[0]: argument 'a'"},
+		{METRIC WEB "  dryRun:\n  - metricName: nothing\n", "t:12: dryRun[0]: Rule didn't"},
+		{"{\"kind\": \"HookTemplate\",\n\t\"spec\": {\n\t\t\"metrics\": [{\n"
+		 "\t\t\t\"name\": \"m\",\n\t\t\t\"count\": \"x\"}]}}\n",
+			"t:5: metrics[0]: count: 'x'"},
+		{"#!/x\n[metric m]\ncount = x\n", "t:3: metrics[0]: count: 'x'"},
+		{"[metric m]\ntcp.address = x\n", "t:2: metrics[0]: address: not HOST:PORT"},
+		{"[metric m]\nweb.url = http://h\nweb.headers.a = 1\nweb.headers.a b = 1\n",
+			"t:4: metrics[0]: headers[1]: key is no name"},
+		{"[metric m]\nweb.url = http://h\ndryRun = x\n", "t:3: dryRun: neither true"},
+		{"[template]\npolicy = x\n[metric m]\ntcp.address = h:1\n", "t:2: policy: "},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		_cleanup_free_ char *got = lint(cases[i].text, NULL, false, NULL);
+
+		if (!ok(strncmp(got, cases[i].found, strlen(cases[i].found)) == 0, "line %zu: %s",
+			    i, cases[i].found))
 			printf("# got: %s\n", got);
 	}
 }
@@ -314,6 +359,7 @@ static void test_worst_case(void)
 int main(void)
 {
 	test_rules();
+	test_lines();
 	test_warnings();
 	test_files();
 	test_args();
