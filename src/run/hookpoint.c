@@ -463,40 +463,28 @@ static int read_result(struct hook_session *s, const struct cred *cred, const ch
 	return 0;
 }
 
-static int run_once(struct hook_session *s, const struct hook *h, enum hook_point point,
-	unsigned number, usec_t deadline, struct shown *out, struct attempt *ret,
-	struct th_err *err)
+/* Of the group alone, and not of a task of it. */
+static bool is_of_group(const struct hook_session *s, enum hook_point point)
 {
-	_cleanup_cred_ struct cred cred = {0};
-	const struct cred *as = NULL;
-	_cleanup_strv_ struct strv env = STRV_INIT, state = STRV_INIT;
-	_cleanup_free_ char *result_file = NULL, *state_dir = NULL, *task_cg = NULL,
-			    *group_cg = NULL;
-	_cleanup_free_ char *cwd = NULL, *record = NULL;
-	struct hook_run run = {.tree = PROCTREE_INIT};
-	const char *id = s->group_only || point_is_group(point) ? NULL : s->task->id;
-	json_t *line;
-	int r;
+	return s->group_only || point_is_group(point);
+}
 
-	if (h->settings.user) {
-		if (cred_lookup(h->settings.user, NULL, &cred, err) < 0)
-			return -EINVAL;
-		as = &cred;
-	}
-	r = prepare_result(s, as, err);
-	if (r == 0)
-		r = prepare_state_dir(s, h->name, as, err);
-	if (r < 0)
-		return r;
-	result_file = xasprintf("%s/%s", s->run_path, RESULT_NAME);
-	state_dir = xasprintf("%s/%s/%s", s->run_path, STATE_DIR_NAME, h->name);
-	task_cg = s->group_only ? NULL : cgtree_path(s->cg, s->task->group, s->task->id);
-	group_cg = cgtree_path(s->cg, s->task->group, NULL);
-	state_of(s, out->label, as ? as->uid : geteuid(), &state);
+static void make_environment(struct hook_session *s, const struct hook *h, enum hook_point point,
+	const struct cred *as, const char *label, struct strv *ret)
+{
+	_cleanup_free_ char *result_file = xasprintf("%s/%s", s->run_path, RESULT_NAME);
+	_cleanup_free_ char *state_dir =
+		xasprintf("%s/%s/%s", s->run_path, STATE_DIR_NAME, h->name);
+	_cleanup_free_ char *group_cg = cgtree_path(s->cg, s->task->group, NULL);
+	_cleanup_free_ char *task_cg =
+		s->group_only ? NULL : cgtree_path(s->cg, s->task->group, s->task->id);
+	_cleanup_strv_ struct strv state = STRV_INIT;
+	uid_t uid = as ? as->uid : geteuid();
+
+	state_of(s, label, uid, &state);
 	if (!s->knows_ip && !s->task->node.ip)
 		s->node_ip = hostip_find();
 	s->knows_ip = true;
-
 	hook_env_build(
 		&(struct hook_env){
 			.layout = s->layout,
@@ -517,32 +505,90 @@ static int run_once(struct hook_session *s, const struct hook *h, enum hook_poin
 			.node_ip = s->node_ip,
 			.home = as ? as->home : NULL,
 			.user = as ? as->name : NULL,
-			.handed = &handed_of(s, as ? as->uid : geteuid())->env,
+			.handed = &handed_of(s, uid)->env,
 			.state = &state,
 			.artifacts = s->artifacts,
 		},
-		&env);
+		ret);
+}
 
+static char *working_directory(const struct hook_session *s, enum hook_point point)
+{
 	if (point == POINT_POST_CLEANUP) /* the group's directory is gone */
-		cwd = xasprintf("%s/tasks", s->layout->state_dir);
-	else if (s->group_only || point_is_group(point))
-		cwd = layout_group_dir(s->layout, s->task->group);
-	else
-		cwd = layout_task_dir(s->layout, s->task->group, s->task->id);
+		return xasprintf("%s/tasks", s->layout->state_dir);
+	return is_of_group(s, point) ? layout_group_dir(s->layout, s->task->group)
+				     : layout_task_dir(s->layout, s->task->group, s->task->id);
+}
 
-	if (h->settings.stdin_record) {
-		json_t *j = s->record_json ? s->record_json(s->arg) : json_object();
+/* What a hook with stdin = record reads. */
+static char *record_text(const struct hook_session *s)
+{
+	json_t *j = s->record_json ? s->record_json(s->arg) : json_object();
+	char *text = json_dumps(j, JSON_INDENT(2));
 
-		record = json_dumps(j, JSON_INDENT(2));
-		json_decref(j);
+	json_decref(j);
+	return text;
+}
+
+static void log_attempt(struct hook_session *s, const struct hook_run *run, unsigned number,
+	const struct attempt *attempt)
+{
+	json_t *line;
+
+	if (!s->log)
+		return;
+	line = hook_run_to_json(run, number);
+	if (attempt->failed && !run->failed) /* only its result is bad */
+		(void)json_object_set_new(line, "reason", json_string(attempt->reason));
+	hooklog_record(s->log, line);
+	json_decref(line);
+}
+
+/* What it left running, in its cgroup, ends with the group or the task. */
+static void settle_left(
+	struct hook_session *s, enum hook_point point, const char *label, struct hook_run *run)
+{
+	if (run->children_left && !run->failed) {
+		log_notice("%s left processes running; they end with the %s", label,
+			is_of_group(s, point) ? "group" : "task");
+		keep_left(s, label, run);
+	} else if (run->given_up) {
+		keep_left(s, label, run);
+	} else if (run->failed) {
+		cgtree_hook_drop(s->cg);
 	}
+}
+
+static int run_once(struct hook_session *s, const struct hook *h, enum hook_point point,
+	unsigned number, usec_t deadline, struct shown *out, struct attempt *ret,
+	struct th_err *err)
+{
+	_cleanup_cred_ struct cred cred = {0};
+	const struct cred *as = h->settings.user ? &cred : NULL;
+	_cleanup_strv_ struct strv env = STRV_INIT;
+	_cleanup_free_ char *cwd = NULL, *record = NULL;
+	struct hook_run run = {.tree = PROCTREE_INIT};
+	int r;
+
+	if (as && cred_lookup(h->settings.user, NULL, &cred, err) < 0)
+		return -EINVAL;
+	r = prepare_result(s, as, err);
+	if (r == 0)
+		r = prepare_state_dir(s, h->name, as, err);
+	if (r < 0)
+		return r;
+	make_environment(s, h, point, as, out->label, &env);
+	cwd = working_directory(s, point);
+	if (h->settings.stdin_record)
+		record = record_text(s);
 	run.runner = s->runner;
 	run.loop = s->loop;
 	run.hook = h;
 	run.point = point;
 	run.env = &env;
 	run.cwd = cwd;
-	run.cgroup_fd = cgtree_hook(s->cg, s->task->group, id, err);
+	run.cgroup_fd =
+		cgtree_hook(s->cg, s->task->group, is_of_group(s, point) ? NULL : s->task->id, err);
 	if (s->cg->on && run.cgroup_fd < 0)
 		return -EIO;
 	run.cred = as;
@@ -556,32 +602,16 @@ static int run_once(struct hook_session *s, const struct hook *h, enum hook_poin
 	run.started_arg = s;
 
 	r = hook_run(&run, err);
-	if (r < 0)
-		goto out;
-
-	ret->failed = run.failed;
-	ret->timed_out = run.timed_out;
-	ret->interrupted = run.interrupted;
-	ret->reason = run.reason ? xstrdup(run.reason) : NULL;
-	if (!run.failed)
-		r = read_result(s, as, out->label, ret, err);
-	if (s->log) {
-		line = hook_run_to_json(&run, number);
-		if (ret->failed && !run.failed) /* only its result is bad */
-			(void)json_object_set_new(line, "reason", json_string(ret->reason));
-		hooklog_record(s->log, line);
-		json_decref(line);
+	if (r >= 0) {
+		ret->failed = run.failed;
+		ret->timed_out = run.timed_out;
+		ret->interrupted = run.interrupted;
+		ret->reason = run.reason ? xstrdup(run.reason) : NULL;
+		if (!run.failed)
+			r = read_result(s, as, out->label, ret, err);
+		log_attempt(s, &run, number, ret);
+		settle_left(s, point, out->label, &run);
 	}
-	if (run.children_left && !run.failed) {
-		log_notice("%s left processes running; they end with the %s", out->label,
-			s->group_only || point_is_group(point) ? "group" : "task");
-		keep_left(s, out->label, &run);
-	} else if (run.given_up) {
-		keep_left(s, out->label, &run);
-	} else if (run.failed) {
-		cgtree_hook_drop(s->cg);
-	}
-out:
 	proctree_done(&run.tree);
 	hook_run_done(&run);
 	return r;
