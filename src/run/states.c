@@ -165,8 +165,6 @@ static enum task_event do_launching(struct context *c)
 		return start_failed(c, RESULT_START_FAILED, POINT_NONE, NULL, &why);
 	}
 	maxtime_begin(c);
-	if (c->options->no_wait)
-		caller_let_go(c);
 	return EVENT_OK;
 }
 
@@ -184,6 +182,9 @@ static enum task_event do_post_starting(struct context *c)
 	_cleanup_point_ struct point_result hooks = {0};
 	struct outcome *o = &c->record.outcome;
 
+	/* Not before the live state tells it, as in do_running(). */
+	if (c->options->no_wait)
+		caller_let_go(c);
 	(void)run_interruptible(c, POINT_POST_START, &hooks, NULL);
 	if (hooks.fatal) {
 		context_warn(c, "post-start/%s: %s, stopping the task", hooks.hook, hooks.reason);
