@@ -212,6 +212,8 @@ json_t *task_to_json(const struct task *t)
 	json_put(j, "node", node_to_json(&t->node));
 	if (t->n_artifacts)
 		json_put(j, "artifacts", artifacts_to_json(t));
+	else if (t->artifacts_recorded)
+		json_put(j, "artifacts", json_incref(t->artifacts_recorded));
 	return j;
 }
 
@@ -544,6 +546,7 @@ int task_from_json(const json_t *j, struct task **ret, struct th_err *err)
 	t->cgroup_mode = (enum cgroup_mode)word;
 	json_in_text(&in, "cgroup_parent", &t->cgroup_parent);
 	in_node(&in, &t->node);
+	t->artifacts_recorded = json_incref(json_object_get(j, "artifacts"));
 	if (in.failed)
 		return in.failed;
 	*ret = TAKE_PTR(t);

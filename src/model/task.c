@@ -52,6 +52,7 @@ struct task *task_free(struct task *t)
 	free(t->id);
 	free(t->name);
 	free(t->file);
+	json_decref(t->artifacts_recorded);
 	strv_done(&t->command);
 	free(t->user);
 	strv_done(&t->supplementary_groups);

@@ -100,9 +100,11 @@ struct task {
 	enum cgroup_mode cgroup_mode;
 	char *cgroup_parent; /* "auto" or a path */
 	struct node node;
-	/* By name, byte-wise. Not read back from a record, which holds none of their secrets. */
+	/* By name, byte-wise. Not read back from a record, which holds none of their secrets: what
+	 * it holds is kept as it is, for the next one. */
 	struct artifact *artifacts;
 	size_t n_artifacts;
+	json_t *artifacts_recorded;  /* owned; NULL: none */
 	struct fetch_settings fetch; /* empty without artifacts */
 };
 

@@ -422,6 +422,7 @@ static int apply_io_max(struct setting *s, const char *entry)
 /* Of a limit that is set. */
 static int apply(struct setting *s, const struct cglimits *l, size_t i)
 {
+	struct setting own = *s;
 	char value[64];
 	int r = 0;
 
@@ -432,8 +433,8 @@ static int apply(struct setting *s, const struct cglimits *l, size_t i)
 	if (i >= CGLIMIT_NUMBERS)
 		return r;
 	cglimit_format_number(i, cglimit_number(l, i), value, sizeof(value));
-	s->value = value;
-	return apply_number(s, i, cglimit_number(l, i));
+	own.value = value;
+	return apply_number(&own, i, cglimit_number(l, i));
 }
 
 int cglimits_apply(int dirfd, const struct cglimits *l, const char *section, struct th_err *err)

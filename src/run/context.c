@@ -145,7 +145,7 @@ int context_begin_live(struct context *c, const struct live_state *owed, struct 
 		l = *owed;
 		l.cgroup_begun = owed->cgroup_begun ? LIVE_CGROUPS_BEGUN : LIVE_CGROUPS_NONE;
 		l.hook_point = POINT_NONE;
-		l.update_begun = owed->update_begun & LIVE_UPDATE_RESTART;
+		l.update_begun = owed->update_begun & (LIVE_UPDATE_RESTART | LIVE_UPDATE_HOOKS);
 		l.hook_pid = l.hook_keeper_pid = 0;
 		*l.hook_name = '\0';
 	}

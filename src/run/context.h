@@ -73,6 +73,7 @@ struct context {
 	struct requests requests;
 	struct update_job *updates;  /* asked for, in order (run/updates.h) */
 	struct update_job *updating; /* whose restart is under way; NULL: none */
+	bool owes_update_hooks;	     /* of one whose supervisor was killed */
 	struct control *control;     /* the socket on which others ask; NULL: none */
 	struct loop_timer control_timer;
 	bool has_caller; /* `start` waits for us */

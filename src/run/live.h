@@ -49,6 +49,7 @@ enum {
 	LIVE_UPDATE_NONE = 0,
 	LIVE_UPDATE_CGROUP = 1 << 0,
 	LIVE_UPDATE_RESTART = 1 << 1,
+	LIVE_UPDATE_HOOKS = 1 << 2, /* of post-update */
 };
 
 struct live_state {

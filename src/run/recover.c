@@ -216,8 +216,7 @@ static int take_over(struct context *c, struct live_state *l, struct th_err *err
 		r = cgtree_open_task(&c->cg, c->task->group, c->task->id, err);
 	if (r < 0)
 		return r;
-	if (l->update_begun & LIVE_UPDATE_CGROUP)
-		update_settle(c);
+	update_take_over(c, l);
 	if (has_process)
 		r = launch_adopt(c, l, err);
 	if (r != 0)

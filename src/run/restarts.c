@@ -223,7 +223,7 @@ void restarts_begin(struct context *c)
 		l->keeper_start_ticks = 0;
 		l->post_exit_done = 0;
 		l->pre_stop_begun = 0;
-		l->update_begun = LIVE_UPDATE_NONE;
+		l->update_begun &= LIVE_UPDATE_HOOKS;
 		live_end(c->live);
 	}
 	take_group_limits(c);

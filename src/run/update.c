@@ -151,11 +151,10 @@ static void note_update(struct context *c, unsigned what)
  * meanwhile; -errno with err. Then all is as it was.
  */
 static int put_in_place(struct context *c, struct task *other, const struct cglimits *group_from,
-	const struct cglimits *group_to, json_t **marks, bool restart, struct th_err *err)
+	const struct cglimits *group_to, json_t **marks, unsigned owed, struct th_err *err)
 {
 	_cleanup_err_ struct th_err why = TH_ERR_INIT;
 	struct task *t = c->task;
-	unsigned owed = restart ? LIVE_UPDATE_RESTART : LIVE_UPDATE_NONE;
 	json_t *kept = c->record.updates;
 	int r;
 
@@ -166,7 +165,7 @@ static int put_in_place(struct context *c, struct task *other, const struct cgli
 	r = context_write_record(c, err);
 	if (r == 0)
 		r = resolve_user_again(c, other, err);
-	if (r == 0 && restart)
+	if (r == 0 && (owed & LIVE_UPDATE_RESTART))
 		r = check_launch(c, err);
 	if (r == 0)
 		r = change_limits(c, &other->limits, &t->limits, err);
@@ -193,7 +192,6 @@ static int put_in_place(struct context *c, struct task *other, const struct cgli
 
 /* ---- hooks ---- */
 
-/* Those of the command line are for this update alone. */
 static char *join_keys(const struct update_changes *changes)
 {
 	struct strbuf b = STRBUF_INIT;
@@ -203,18 +201,11 @@ static char *join_keys(const struct update_changes *changes)
 	return strbuf_steal(&b);
 }
 
-static int run_hooks(struct context *c, const struct update_job *job,
-	const struct update_changes *changes, enum hook_point point, struct point_result *ret,
-	struct th_err *err)
+static int run_hooks(struct context *c, const char *keys, enum hook_point point,
+	struct point_result *ret, struct th_err *err)
 {
-	_cleanup_free_ char *keys = join_keys(changes);
-	const struct request *r = &job->request;
-	struct task *t = c->task;
-	size_t first = t->n_hook_options;
 	int rc;
 
-	for (size_t i = 0; i < r->n_hooks; i++)
-		task_add_hook_option(t, &r->hooks[i]);
 	if (point == POINT_PRE_UPDATE) {
 		c->requests.interrupt_hooks = c->requests.stop;
 		c->hooks.interrupt = &c->requests.interrupt_hooks;
@@ -223,8 +214,6 @@ static int run_hooks(struct context *c, const struct update_job *job,
 	rc = stage_run_point(c, point, ret, err);
 	c->hooks.update_keys = NULL;
 	c->hooks.interrupt = NULL;
-	/* A stop that came meanwhile may have added its own behind them. */
-	task_remove_hook_options(t, first, r->n_hooks);
 	return rc;
 }
 
@@ -245,11 +234,12 @@ static bool run_pre_hooks(
 {
 	_cleanup_point_ struct point_result hooks = {0};
 	_cleanup_err_ struct th_err why = TH_ERR_INIT;
-	_cleanup_free_ char *text = NULL, *line = NULL;
+	_cleanup_free_ char *text = NULL, *line = NULL, *keys = join_keys(changes);
 	bool had_process = context_has_process(c);
 	int status, r;
 
-	r = run_hooks(c, job, changes, POINT_PRE_UPDATE, &hooks, &why);
+	updates_add_hooks(c, job);
+	r = run_hooks(c, keys, POINT_PRE_UPDATE, &hooks, &why);
 	if (c->requests.stop) {
 		updates_end(c, job, EXIT_BUSY, "it is being stopped, nothing was changed");
 		return false;
@@ -269,24 +259,91 @@ static bool run_pre_hooks(
 	return true;
 }
 
-/* Ends it. */
-static void run_post_hooks(struct context *c, struct update_job *job,
-	const struct update_changes *changes, unsigned warned_before)
+/* What a fatal one is to be told with, and *ret_status; or NULL. The caller frees it. */
+static char *run_post_hooks(struct context *c, const char *keys, int *ret_status)
 {
 	_cleanup_point_ struct point_result hooks = {0};
 	_cleanup_err_ struct th_err why = TH_ERR_INIT;
-	_cleanup_free_ char *text = NULL, *line = NULL;
+	_cleanup_free_ char *text = NULL;
+	char *line;
+
+	/* As those of post-start: whoever takes over now does not run them a second time. */
+	note_update(c, LIVE_UPDATE_NONE);
+	(void)run_hooks(c, keys, POINT_POST_UPDATE, &hooks, &why);
+	if (!hooks.fatal)
+		return NULL;
+	text = describe_hook(POINT_POST_UPDATE, &hooks, &why, ret_status);
+	line = xasprintf("%s (the new values hold)", text);
+	log_warning("%s", line);
+	return line;
+}
+
+/* Runs the post-update hooks, and ends it. */
+static void finish(struct context *c, struct update_job *job, const struct update_changes *changes,
+	unsigned warned_before)
+{
+	_cleanup_free_ char *keys = join_keys(changes), *line = NULL;
+	int status = EXIT_OK;
+
+	line = run_post_hooks(c, keys, &status);
+	if (!line && c->warned > warned_before)
+		status = EXIT_WITH_FAILURES;
+	updates_end(c, job, status, line);
+}
+
+/* ---- of a supervisor that was killed ---- */
+
+/* The keys of the last update, as far as their values are not those of the start again. */
+static char *last_keys(const struct context *c)
+{
+	struct strbuf b = STRBUF_INIT;
+	json_int_t last = 0, at;
+	const char *key;
+	json_t *mark;
+
+	json_object_foreach(c->record.updates, key, mark)
+	{
+		at = json_integer_value(json_object_get(mark, "at_usec"));
+		if (at < last)
+			continue;
+		if (at > last)
+			strbuf_reset(&b);
+		last = at;
+		strbuf_addf(&b, "%s%s", b.len ? " " : "", key);
+	}
+	return strbuf_steal(&b);
+}
+
+/* Those of its command line, which were for it alone. */
+static void drop_hooks(struct context *c)
+{
+	struct task *t = c->task;
+	size_t before = t->n_hook_options;
+
+	for (size_t i = t->n_hook_options; i-- > 0;) {
+		const struct hook_option *o = &t->hook_options[i];
+
+		if ((o->point == POINT_PRE_UPDATE || o->point == POINT_POST_UPDATE) &&
+			strcmp(o->option, "--hook") != 0)
+			task_remove_hook_options(t, i, 1);
+	}
+	if (t->n_hook_options == before)
+		return;
+	context_forget_record_task(c);
+	context_complete_record(c);
+}
+
+static void run_owed_hooks(struct context *c)
+{
+	_cleanup_free_ char *keys = last_keys(c), *line = NULL;
+	_cleanup_err_ struct th_err why = TH_ERR_INIT;
 	int status;
 
-	(void)run_hooks(c, job, changes, POINT_POST_UPDATE, &hooks, &why);
-	if (hooks.fatal) {
-		text = describe_hook(POINT_POST_UPDATE, &hooks, &why, &status);
-		line = xasprintf("%s (the new values hold)", text);
-		log_warning("%s", line);
-		updates_end(c, job, status, line);
-		return;
-	}
-	updates_end(c, job, c->warned > warned_before ? EXIT_WITH_FAILURES : EXIT_OK, NULL);
+	c->owes_update_hooks = false;
+	line = run_post_hooks(c, keys, &status);
+	drop_hooks(c);
+	if (context_write_record(c, &why) < 0)
+		context_warn(c, "%s, continuing", err_text(&why));
 }
 
 /* ---- one update ---- */
@@ -346,15 +403,18 @@ static bool put_plan(
 	int r = -ESTALE;
 
 	for (int i = 0; i < STALE_TRIES && r == -ESTALE; i++) {
+		unsigned owed = LIVE_UPDATE_HOOKS;
+
 		/* Once more: the hooks took their time. */
 		if (look(c, job, p) != 0)
 			return false;
+		if (p->needs_restart && context_has_process(c))
+			owed |= LIVE_UPDATE_RESTART;
 		strv_clear(&job->lines);
 		update_plan_describe(c, p, &job->lines);
 		*ret_marks = add_marks(c->record.updates, &p->changes);
 		r = put_in_place(c, p->next, &p->group_from,
-			p->changes_group ? &p->next->group_limits : NULL, ret_marks,
-			p->needs_restart && context_has_process(c), &why);
+			p->changes_group ? &p->next->group_limits : NULL, ret_marks, owed, &why);
 		if (r < 0) {
 			json_decref(*ret_marks);
 			*ret_marks = NULL;
@@ -394,7 +454,7 @@ static void do_update(struct context *c, struct update_job *job, struct update_p
 	} else {
 		log_changes(&p->changes);
 		say_lines(c, job);
-		run_post_hooks(c, job, &p->changes, warned_before);
+		finish(c, job, &p->changes, warned_before);
 	}
 	json_decref(marks);
 }
@@ -415,11 +475,14 @@ void update_end_restart(struct context *c)
 	struct update_job *job = c->updating;
 
 	c->updating = NULL;
-	if (!job)
+	if (!job) {
+		if (c->owes_update_hooks)
+			run_owed_hooks(c);
 		return;
+	}
 	log_changes(&job->changes);
 	say_lines(c, job);
-	run_post_hooks(c, job, &job->changes, c->requests.warned_before);
+	finish(c, job, &job->changes, c->requests.warned_before);
 }
 
 void update_cancel_restart(struct context *c, int status, const char *text)
@@ -442,10 +505,12 @@ void update_cancel_restart(struct context *c, int status, const char *text)
 	for (size_t i = 0; i < job->changes.n; i++)
 		changes_group |= job->changes.v[i].kind == UPDATE_GROUP;
 	r = put_in_place(c, job->before, &c->group_limits,
-		changes_group ? &job->group_before : NULL, &job->marks_before, false, &why);
+		changes_group ? &job->group_before : NULL, &job->marks_before, LIVE_UPDATE_NONE,
+		&why);
 	if (r == -ESTALE) {
 		context_warn(c, "the limits of the group stay: others have changed them meanwhile");
-		r = put_in_place(c, job->before, NULL, NULL, &job->marks_before, false, &why);
+		r = put_in_place(
+			c, job->before, NULL, NULL, &job->marks_before, LIVE_UPDATE_NONE, &why);
 	}
 	if (r < 0)
 		context_warn(c, "cannot undo an update: %s", err_text(&why));
@@ -453,7 +518,7 @@ void update_cancel_restart(struct context *c, int status, const char *text)
 	updates_end(c, job, status, r < 0 ? text : line);
 }
 
-void update_settle(struct context *c)
+static void settle_limits(struct context *c)
 {
 	_cleanup_err_ struct th_err why = TH_ERR_INIT;
 	int r = 0;
@@ -471,4 +536,13 @@ void update_settle(struct context *c)
 	if (r < 0)
 		context_warn(c, "an update was cut off, and cannot be brought to its end: %s",
 			err_text(&why));
+}
+
+void update_take_over(struct context *c, const struct live_state *l)
+{
+	if (l->update_begun & LIVE_UPDATE_CGROUP)
+		settle_limits(c);
+	c->owes_update_hooks = (l->update_begun & LIVE_UPDATE_HOOKS) != 0;
+	if (!c->owes_update_hooks)
+		drop_hooks(c);
 }

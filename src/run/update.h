@@ -15,14 +15,14 @@
 /* Does the next update that was asked for. False: there is none. */
 bool update_run_next(struct context *c);
 
-/* The task runs: the update that has restarted it is through. */
+/* The task runs: the update that has restarted it is through, or that of a supervisor before us. */
 void update_end_restart(struct context *c);
 
 /* The task was not restarted: everything is as it was before the update. */
 void update_cancel_restart(struct context *c, int status, const char *text);
 
 /* For who takes over from a supervisor that was killed in the middle: the limits of the record are
- * put in place. */
-void update_settle(struct context *c);
+ * put in place, and the post-update hooks follow when the task runs. */
+void update_take_over(struct context *c, const struct live_state *l);
 
 #endif

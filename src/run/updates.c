@@ -53,8 +53,34 @@ void updates_say(
 	free(text);
 }
 
+void updates_add_hooks(struct context *c, struct update_job *job)
+{
+	job->hooks_at = c->task->n_hook_options;
+	job->n_hooks = job->request.n_hooks;
+	for (size_t i = 0; i < job->n_hooks; i++)
+		task_add_hook_option(c->task, &job->request.hooks[i]);
+	context_forget_record_task(c);
+}
+
+/* A stop that came meanwhile may have added its own behind them. */
+static void remove_hooks(struct context *c, struct update_job *job)
+{
+	_cleanup_err_ struct th_err why = TH_ERR_INIT;
+
+	if (!job->n_hooks)
+		return;
+	task_remove_hook_options(c->task, job->hooks_at, job->n_hooks);
+	/* The record of a task that has ended is written, or gone for good. */
+	if (state_is_final(c->record.state))
+		return;
+	context_forget_record_task(c);
+	if (context_write_record(c, &why) < 0)
+		context_warn(c, "%s, continuing", err_text(&why));
+}
+
 void updates_end(struct context *c, struct update_job *job, int status, const char *text)
 {
+	remove_hooks(c, job);
 	control_end_number(c->control, job->client, status, text);
 	job_free(job);
 }

@@ -12,6 +12,7 @@ struct update_job {
 	struct update_job *next;
 	uint64_t client; /* control_keep_number() */
 	struct request request;
+	size_t hooks_at, n_hooks; /* where its own are among those of the task */
 	/* Of one whose restart is under way: what was before, for the undo. */
 	struct task *before;
 	struct cglimits group_before;
@@ -29,6 +30,9 @@ struct update_job *updates_take(struct context *c);
 /* Tells its client; frees `text`. */
 void updates_say(
 	struct context *c, const struct update_job *job, enum answer_event event, char *text);
+
+/* The hooks of its command line are the task's, and in the next record, until it ends. */
+void updates_add_hooks(struct context *c, struct update_job *job);
 
 /* The last answer to its client; frees. */
 void updates_end(struct context *c, struct update_job *job, int status, const char *text);

@@ -402,6 +402,45 @@ restarts_of() { th status --json "$group/$1" | jq -r .restarts; }
 	wait "$updating" || true
 }
 
+@test "a supervisor that is killed during the restart: its hooks are in the record, and post-update follows" {
+	printf '#!/bin/sh\necho own $HOOK_POINT $UPDATE_KEYS >>%s/order\n' "$root" >"$root/hook"
+	chmod 755 "$root/hook"
+	hook post-update/90-say "echo dir \$HOOK_POINT \$UPDATE_KEYS >>'$root/order'"
+	begin -i t --hook "post-update:$root/hook" -- sh -c 'echo "run $FOO"; sleep 1000'
+	wait_for logs_hold t run
+	hook pre-restart/10-wait "touch '$root/there'; while [ ! -e '$root/go' ]; do sleep 0.05; done"
+	waiting_update "$group/t" --restart --prehook "$root/hook" --posthook "$root/hook,nowhere" --set env.FOO=new --set task.keep=all
+	wait_for test -e "$root/there"
+	[ "$(record_of t | jq -c '[.task.hooks.options[] | [.point, .option]]')" = '[["post-update","--hook"],["pre-update","--prehook"],["post-update","--posthook"]]' ]
+	kill -KILL "$(supervisor_of t)"
+	touch "$root/go"
+	run -0 th recover
+	wait_for logs_hold t 'run new'
+	wait_for grep -qs dir "$root/order"
+	[ "$(cat "$root/order")" = $'own pre-update task.keep env.FOO\ndir post-update task.keep env.FOO\nown post-update task.keep env.FOO' ]
+	options_are() { [ "$(record_of t | jq -c '[.task.hooks.options[].option]')" = "$1" ]; }
+	wait_for options_are '["--hook"]'
+	rm "$root/order"
+	run -0 update "$group/t" --set task.keep=none
+	[ "$(cat "$root/order")" = $'dir post-update task.keep\nown post-update task.keep' ]
+	run -0 th stop "$group/t"
+	wait "$updating" || true
+}
+
+@test "what a record says of artifacts is still there after a supervisor was replaced" {
+	echo content >"$root/file"
+	printf '[task]\ncommand = sleep %s\n[artifact a]\nsource = %s\nmode = file\ndestination = local/a\n' "$nap" "$root/file" >"$root/t.ini"
+	begin -i t -f "$root/t.ini"
+	before=$(record_of t | jq -c .task.artifacts)
+	[ "$before" != null ]
+	kill -KILL "$(supervisor_of t)"
+	run -0 th recover
+	run -0 update "$group/t" -f "$root/t.ini" --set task.keep=all
+	[ "$(record_of t | jq -c .task.artifacts)" = "$before" ]
+	run -0 update "$group/t" -f "$root/t.ini"
+	[ "$output" = "nothing to change" ]
+}
+
 @test "many at once: each is done, one after the other" {
 	begin -i t -- sleep "$nap"
 	for i in 11 12 13 14 15 16 17 18; do
