@@ -49,6 +49,30 @@ static enum task_origin blamed_for_user(const struct task *t, int r)
 	return TASK_ORIGIN_GROUPS;
 }
 
+static bool has_group(const struct cred *c, gid_t gid)
+{
+	for (size_t i = 0; i < c->n_groups; i++)
+		if (c->groups[i] == gid)
+			return true;
+	return c->gid == gid;
+}
+
+/* Are these the groups that we have, as far as the task says which? */
+static bool are_own_groups(const struct task *t, const struct cred *cred)
+{
+	_cleanup_cred_ struct cred own = {0};
+
+	if (cred_self(&own, NULL) < 0 || (t->user && strchr(t->user, ':') && cred->gid != own.gid))
+		return false;
+	for (size_t i = 0; t->has_supplementary_groups && i < cred->n_groups; i++)
+		if (!has_group(&own, cred->groups[i]))
+			return false;
+	for (size_t i = 0; t->has_supplementary_groups && i < own.n_groups; i++)
+		if (!has_group(cred, own.groups[i]))
+			return false;
+	return true;
+}
+
 int launch_resolve_user(struct context *c, struct th_err *err)
 {
 	const struct task *t = c->task;
@@ -72,6 +96,11 @@ int launch_resolve_user(struct context *c, struct th_err *err)
 			"cannot run as user '%s': only root can change the user (run taskhook as "
 			"root, or drop 'user')",
 			c->cred.name);
+	else if (r == 0 && geteuid() != 0 && !are_own_groups(t, &c->cred))
+		r = err_set(err, EXIT_NOPERM, EPERM,
+			"cannot run with other groups than our own: only root can change them (run "
+			"taskhook as root, or drop '%s')",
+			t->has_supplementary_groups ? "supplementary-groups" : "user");
 	return blame(c, blamed_for_user(t, r), r, err);
 }
 
@@ -238,6 +267,34 @@ void launch_set_rights(const struct context *c, struct spawn_spec *spec)
 	spec->oom_score_adj = t->oom_score_adj;
 	spec->rlimits = t->rlimits;
 	spec->n_rlimits = t->n_rlimits;
+}
+
+int launch_try_rights(const struct context *c, const char *cwd, struct th_err *err)
+{
+	static char *const argv[] = {
+		(char *)(uintptr_t) "taskhook", (char *)(uintptr_t) "--version", NULL};
+	static char *const environment[] = {NULL};
+	struct spawn_spec spec = SPAWN_SPEC_INIT;
+	struct spawn_result child = {.failed_step = SPAWN_OK};
+	int r;
+
+	spec.path = proc_own_program();
+	spec.argv = argv;
+	spec.envp = environment;
+	spec.cwd = cwd;
+	spec.die_with_parent = true;
+	launch_set_rights(c, &spec);
+	r = spawn_process(&spec, &child);
+	/* It is no matter whether the task's user may execute us. */
+	if (r < 0)
+		return child.failed_step == SPAWN_EXEC
+			       ? 0
+			       : launch_explain(c, child.failed_step, r, NULL, cwd, err);
+	(void)kill(child.pid, SIGKILL);
+	while (waitpid(child.pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	fd_close(child.pidfd);
+	return 0;
 }
 
 static enum task_origin origin_of(enum spawn_step step)

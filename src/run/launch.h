@@ -6,7 +6,8 @@
 
 #include "run/context.h"
 
-/* Looks the task's user up (before anything is made). 0, or -errno with err (EXIT_CONFIG). */
+/* Looks the task's user and groups up (before anything is made). 0, or -errno with err:
+ * EXIT_CONFIG; EXIT_NOPERM where they are not ours and we are not root. */
 int launch_resolve_user(struct context *c, struct th_err *err);
 
 /*
@@ -19,6 +20,10 @@ int launch_task(struct context *c, struct th_err *err);
 /* What a process of the task may do, for launch_task() and `exec`: user, groups, umask, limits.
  * What it points to belongs to the context. */
 void launch_set_rights(const struct context *c, struct spawn_spec *spec);
+
+/* Could a process have them, with the working directory `cwd`? Tries it, with one of taskhook's own
+ * that is ended at once. 0, or -errno with err as launch_task(). */
+int launch_try_rights(const struct context *c, const char *cwd, struct th_err *err);
 
 /* The program that `name` stands for in the task: spawn_find_program(), with a message
  * (EXIT_CANNOT_EXEC, EXIT_NOT_FOUND). */

@@ -16,7 +16,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 /* How often the limits of a group may be changed by others while we look at them. */
@@ -95,12 +94,10 @@ static int check_launch(const struct context *c, struct th_err *err)
 	_cleanup_free_ char *dir = layout_task_dir(c->layout, t->group, t->id), *path = NULL;
 	_cleanup_strv_ struct strv env = STRV_INIT;
 	const char *cwd = t->workdir ? t->workdir : dir;
-	struct stat st;
+	int r = launch_try_rights(c, cwd, err);
 
-	if (stat(cwd, &st) < 0)
-		return launch_explain(c, SPAWN_CHDIR, -errno, NULL, cwd, err);
-	if (!S_ISDIR(st.st_mode))
-		return launch_explain(c, SPAWN_CHDIR, -ENOTDIR, NULL, cwd, err);
+	if (r < 0)
+		return r;
 	if (t->stdin_from[0] == '/' && access(t->stdin_from, R_OK) < 0)
 		return err_set(
 			err, EXIT_CONFIG, errno, "cannot open '%s' for stdin: %m", t->stdin_from);

@@ -101,6 +101,15 @@ teardown() { tasks_teardown; }
 	[[ $output == *"'no-such-user' does not exist"* ]]
 }
 
+@test "other groups than our own: 77 where we are not root, never dropped" {
+	[ "$EUID" -ne 0 ] || skip "root can have any groups"
+	run -77 th run -g "$group" --set task.supplementary-groups=root -- id -G
+	[[ $output == *"cannot run with other groups than our own: only root can change them (run taskhook as root, or drop 'supplementary-groups')"* ]]
+	run -77 th run -g "$group" --set "task.user=$(id -un):root" -- id -g
+	run -0 th run -g "$group" --set "task.user=$(id -un):$(id -gn)" --set "task.supplementary-groups=$(id -G)" -- id -g
+	[ "$output" = "$(id -g)" ]
+}
+
 @test "run: what only this host can find wrong is named with its file and line" {
 	local what
 	for what in "user = no-such-user" "supplementary-groups = no-such-group" "workdir = /no/such" \
