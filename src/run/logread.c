@@ -114,6 +114,37 @@ static int open_part(struct logread *r, int dirfd, int index)
 	return 0;
 }
 
+/* A rotation renames the oldest first, so there is one gap while it goes on. */
+#define GAP_MAX 2
+
+/*
+ * Newest first: what a rotation moves away meanwhile is met again under its next name, while the
+ * other way round it would be missed. The names that are listed are not all that there are: one
+ * that is renamed meanwhile may be missing under both (readdir(3)), and the oldest has a new one.
+ */
+static int open_parts(struct logread *r, int dirfd, const int *indexes, size_t n)
+{
+	unsigned missing = 0;
+	size_t listed = 0;
+
+	for (int i = 0; i < INT_MAX; i++) {
+		int e;
+
+		while (listed < n && indexes[listed] < i)
+			listed++;
+		if (missing == GAP_MAX) {
+			if (listed == n)
+				break;
+			i = indexes[listed];
+		}
+		e = open_part(r, dirfd, i);
+		if (e < 0)
+			return e;
+		missing = e == 1 ? missing + (missing < GAP_MAX) : 0;
+	}
+	return 0;
+}
+
 int logread_open(int dirfd, const char *name, struct logread **ret, struct th_err *err)
 {
 	_cleanup_logread_ struct logread *r = xcalloc(1, sizeof(*r));
@@ -123,13 +154,8 @@ int logread_open(int dirfd, const char *name, struct logread **ret, struct th_er
 
 	r->name = xstrdup(name);
 	e = list_indexes(dirfd, name, &indexes, &n);
-	/* Newest first: what a rotation moves away meanwhile is met again under its next name,
-	 * while the other way round it would be missed. */
-	for (size_t i = 0; e >= 0 && i < n; i++)
-		e = open_part(r, dirfd, indexes[i]);
-	/* Under a name that was not there yet, if it was the oldest. */
-	for (int i = n ? indexes[n - 1] : INT_MAX; e == 0 && i < INT_MAX; i++)
-		e = open_part(r, dirfd, i + 1);
+	if (e >= 0)
+		e = open_parts(r, dirfd, indexes, n);
 	if (e < 0)
 		return err_set(err, e == -EACCES ? EXIT_NOPERM : EXIT_INTERNAL, -e,
 			"cannot read log '%s': %s", name, strerror(-e));

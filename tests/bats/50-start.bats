@@ -236,7 +236,7 @@ teardown() { tasks_teardown; }
 @test "a stop from within is refused at once" {
 	hook post-start/10-stop "'$TASKHOOK_PROGRAM' --root '$root' --config '$root/conf' stop '$group/t'; echo \"hook \$?\" >>'$root/order'"
 	run -0 begin -i t -- sh -c "'$TASKHOOK_PROGRAM' --root '$root' --config '$root/conf' stop '$group/t'; echo \"task \$?\" >>'$root/order'; sleep $nap"
-	wait_for test "$(wc -l <"$root/order")" -eq 2
+	wait_for eval '[ "$(wc -l <"$root/order")" -eq 2 ]'
 	[ "$(sort "$root/order")" = $'hook 75\ntask 75' ]
 	run -75 th wait -t 0.1s "$group/t"
 	run -0 th stop "$group/t"

@@ -72,9 +72,9 @@ in_turns() { for n in 1 2 3 4 5; do printf '%sout %s\n%serr %s\n' "$1" "$n" "$2"
 }
 
 @test "-f goes on with what comes, through rotation, and ends with the task" {
-	mkfifo "$root/go"
+	mkfifo "$root/go" "$root/end"
 	run -0 begin -i t --set logs.max-size=2K --set logs.max-files=100 -- \
-		sh -c 'echo first; read line <"$0"; seq 2000; echo "to stderr" >&2; read line <"$0"; printf last' "$root/go"
+		sh -c 'echo first; read line <"$0"; seq 2000; echo "to stderr" >&2; read line <"$1"; printf last' "$root/go" "$root/end"
 	wait_for logs_hold t first
 	th logs -f --mark "$group/t" >"$root/followed" 3>&- &
 	follower=$!
@@ -84,7 +84,7 @@ in_turns() { for n in 1 2 3 4 5; do printf '%sout %s\n%serr %s\n' "$1" "$n" "$2"
 	wait_for grep -qx 'stderr: to stderr' "$root/followed"
 	wait_for grep -qx 'stdout: 2000' "$root/followed"
 	kill -0 "$follower"
-	echo >"$root/go"
+	echo >"$root/end"
 	wait "$follower"
 	[ "$(sed -n 's/^stdout: //p' "$root/followed")" = "$(echo first; seq 2000; echo last)" ]
 	# one that has ended

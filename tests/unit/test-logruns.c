@@ -10,6 +10,9 @@
 
 #include "tests/unit/logdir.h"
 
+#include <sys/mman.h>
+#include <sys/wait.h>
+
 static int new_dir(void)
 {
 	static unsigned count;
@@ -234,6 +237,63 @@ static void test_read(void)
 	(void)close(dirfd);
 }
 
+#define ROTATIONS 100
+
+/* Writes that many files of ten bytes, and counts them. */
+static int write_files(int dirfd, _Atomic unsigned *written)
+{
+	struct th_err err = TH_ERR_INIT;
+	struct logfile *f = NULL;
+
+	if (logfile_open(dirfd, "stdout.log", 10, 2 * ROTATIONS, &f, &err) < 0)
+		return 1;
+	while (*written < ROTATIONS) {
+		if (logfile_write(f, "123456789\n", 10, true) != 10)
+			return 1;
+		++*written;
+	}
+	logfile_close(f);
+	return 0;
+}
+
+static void test_rotating(void)
+{
+	int dirfd = new_dir(), status = -1;
+	_Atomic unsigned *written = mmap(
+		NULL, sizeof(*written), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	bool all = true;
+	pid_t pid;
+
+	if (written == MAP_FAILED)
+		bail("mmap: %s", strerror(errno));
+	pid = fork();
+	if (pid < 0)
+		bail("fork: %s", strerror(errno));
+	if (pid == 0)
+		_exit(write_files(dirfd, written));
+	while (all && waitpid(pid, &status, WNOHANG) == 0) {
+		struct th_err err = TH_ERR_INIT;
+		struct logread *r = NULL;
+		unsigned before = *written;
+
+		if (before == 0)
+			continue;
+		if (logread_open(dirfd, "stdout.log", &r, &err) < 0)
+			bail("logread_open: %s", err_text(&err));
+		all = logread_size(r) >= before * UINT64_C(10);
+		if (!all)
+			diag("%u files were written, and %ju bytes of them found", before,
+				(uintmax_t)logread_size(r));
+		r = logread_free(r);
+	}
+	if (status == -1)
+		(void)waitpid(pid, &status, 0);
+	is_int(status, 0, "all are written");
+	ok(all, "and found while they rotate");
+	(void)munmap(written, sizeof(*written));
+	(void)close(dirfd);
+}
+
 int main(void)
 {
 	tempdir_make();
@@ -242,6 +302,7 @@ int main(void)
 	test_damaged();
 	test_many();
 	test_read();
+	test_rotating();
 	strv_done(&logdir_messages);
 	return done_testing();
 }
