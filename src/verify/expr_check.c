@@ -145,11 +145,6 @@ static bool comparable(const struct nature *a, const struct nature *b)
 
 /* ---- names and functions ----------------------------------------------------------------- */
 
-static bool is_named(const struct value *name, const char *text)
-{
-	return name->count == strlen(text) && memcmp(name->u.text, text, name->count) == 0;
-}
-
 static const struct {
 	const char *name;
 	size_t params;
@@ -166,7 +161,7 @@ static const struct {
 enum expr_function expr_function_find(const struct expr *expr, const struct value *name)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(functions); i++)
-		if (is_named(name, functions[i].name) &&
+		if (value_is_text(name, functions[i].name) &&
 			(expr->dialect == EXPR_ARGO ||
 				(expr->dialect == EXPR_BCS ? functions[i].bcs : functions[i].time)))
 			return (enum expr_function)i;
@@ -179,11 +174,11 @@ static const struct value *variable_of_env(
 	const struct expr_env *env = c->env;
 
 	*ret_exists = true;
-	if (is_named(name, "result") && c->expr->dialect != EXPR_TIME)
+	if (value_is_text(name, "result") && c->expr->dialect != EXPR_TIME)
 		return env->result;
-	if (is_named(name, "response") && c->expr->dialect == EXPR_ARGO)
+	if (value_is_text(name, "response") && c->expr->dialect == EXPR_ARGO)
 		return env->response;
-	if (is_named(name, "args") && c->expr->dialect != EXPR_BCS)
+	if (value_is_text(name, "args") && c->expr->dialect != EXPR_BCS)
 		return env->args;
 	*ret_exists = false;
 	return NULL;
@@ -229,7 +224,7 @@ static int check_name(struct checker *c, const struct expr_node *node, struct na
 		return unknown_name(c, node, false);
 	}
 	*ret = of_type(VALUE_ANY);
-	return v ? of_value(c, v, !is_named(&node->value, "result"), ret) : 0;
+	return v ? of_value(c, v, !value_is_text(&node->value, "result"), ret) : 0;
 }
 
 static int wrong_count(const struct checker *c, const struct expr_node *node, bool too_many)
@@ -718,7 +713,7 @@ static int check_closure_builtin(
 	int rc;
 
 	while (i < ARRAY_SIZE(closure_builtins) - 1 &&
-		!is_named(&node->value, closure_builtins[i].name))
+		!value_is_text(&node->value, closure_builtins[i].name))
 		i++;
 	rc = check(c, node->list[0], &closure.collection);
 	if (rc < 0)
@@ -794,11 +789,11 @@ static int check_pointer(const struct checker *c, const struct expr_node *node, 
 			*ret = elem_of(&closure->collection);
 		return 0;
 	}
-	if (closure->has_index && is_named(&node->value, "index")) {
+	if (closure->has_index && value_is_text(&node->value, "index")) {
 		*ret = of_type(VALUE_INT);
 		return 0;
 	}
-	if (closure->has_acc && is_named(&node->value, "acc"))
+	if (closure->has_acc && value_is_text(&node->value, "acc"))
 		return 0;
 	return fail(c, node, "unknown pointer #%.*s", (int)MIN(node->value.count, 60U),
 		node->value.u.text);
@@ -815,7 +810,7 @@ static int check_let(struct checker *c, const struct expr_node *node, struct nat
 	for (; outer && !exists; outer = outer->outer)
 		exists = value_equal(outer->name, &node->value);
 	for (size_t i = 0; i < ARRAY_SIZE(closure_builtins) && !exists; i++)
-		exists = is_named(&node->value, closure_builtins[i].name);
+		exists = value_is_text(&node->value, closure_builtins[i].name);
 	if (exists || expr_builtin_find(&node->value) ||
 		expr_function_find(c->expr, &node->value) != EXPR_NO_FUNCTION)
 		return fail(c, node, "cannot redeclare %.*s", (int)MIN(node->value.count, 60U),

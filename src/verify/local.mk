@@ -9,18 +9,31 @@ th_verify_SOURCES = \
 	src/verify/assess.h \
 	src/verify/awskeys.c \
 	src/verify/awskeys.h \
+	src/verify/date.c \
+	src/verify/date.h \
 	src/verify/drive.c \
 	src/verify/drive.h \
 	src/verify/expr.c \
 	src/verify/expr.h \
 	src/verify/expr_builtin.c \
 	src/verify/expr_builtin.h \
+	src/verify/expr_builtin_list.c \
+	src/verify/expr_builtin_text.c \
+	src/verify/expr_call.c \
+	src/verify/expr_call.h \
 	src/verify/expr_check.c \
 	src/verify/expr_check.h \
 	src/verify/expr_eval.c \
+	src/verify/expr_closure.c \
 	src/verify/expr_eval.h \
+	src/verify/expr_eval_internal.h \
+	src/verify/expr_lex.c \
+	src/verify/expr_operator.c \
+	src/verify/expr_reason.c \
 	src/verify/expr_parse.c \
 	src/verify/expr_parse.h \
+	src/verify/expr_parse_internal.h \
+	src/verify/expr_primary.c \
 	src/verify/expr_tree.c \
 	src/verify/expr_tree.h \
 	src/verify/goduration.c \
@@ -29,6 +42,8 @@ th_verify_SOURCES = \
 	src/verify/hookrun.h \
 	src/verify/jsonpath.c \
 	src/verify/jsonpath.h \
+	src/verify/jsonpath_find.c \
+	src/verify/jsonpath_internal.h \
 	src/verify/lines.c \
 	src/verify/lines.h \
 	src/verify/load.c \
@@ -51,6 +66,9 @@ th_verify_SOURCES = \
 	src/verify/report.h \
 	src/verify/regex.c \
 	src/verify/regex.h \
+	src/verify/regex_class.c \
+	src/verify/regex_internal.h \
+	src/verify/regex_match.c \
 	src/verify/runstate.c \
 	src/verify/runstate.h \
 	src/verify/tmpl.c \
@@ -63,4 +81,5 @@ th_verify_SOURCES = \
 	src/verify/tmpl_reader.h \
 	src/verify/tmpl_record.c \
 	src/verify/value.c \
-	src/verify/value.h
+	src/verify/value.h \
+	src/verify/value_json.c

@@ -5,39 +5,17 @@
 #include "base/alloc.h"
 #include "base/macro.h"
 #include "base/str.h"
+#include "verify/regex_internal.h"
 
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-#define RUNE_MAX 0x10ffffU
-#define NONE	 ((size_t)-1)
-
 enum flag {
 	FLAG_FOLD = 1,	/* i */
 	FLAG_LINES = 2, /* m */
 	FLAG_DOT_NL = 4 /* s */
-};
-
-struct range {
-	uint32_t from, to;
-};
-
-struct class
-{
-	struct range *ranges;
-	size_t n;
-	bool negated, fold;
-};
-
-enum assertion {
-	ASSERT_TEXT_BEGIN,
-	ASSERT_TEXT_END,
-	ASSERT_LINE_BEGIN,
-	ASSERT_LINE_END,
-	ASSERT_WORD,
-	ASSERT_NO_WORD,
 };
 
 enum node_type {
@@ -55,27 +33,6 @@ struct node {
 	size_t first, next;
 	unsigned value;	   /* number of the class, or enum assertion */
 	unsigned min, max; /* max UINT_MAX: no end */
-};
-
-enum op {
-	OP_CLASS,
-	OP_ASSERT,
-	OP_SPLIT,
-	OP_JUMP,
-	OP_MATCH,
-};
-
-struct inst {
-	enum op op;
-	unsigned value;
-	uint32_t x, y;
-};
-
-struct regex {
-	struct class *classes;
-	size_t n_classes;
-	struct inst *program;
-	size_t n;
 };
 
 struct parser {
@@ -109,100 +66,9 @@ PRINTF_ATTR(3, 4) static void complain(struct parser *p, int errnum, const char 
 
 /* ---- characters and classes -------------------------------------------------------------- */
 
-/* Go's utf8.DecodeRune(): what is no character is one byte of U+FFFD. */
-static uint32_t decode(const char *text, size_t len, size_t *ret_size)
-{
-	const unsigned char *s = (const unsigned char *)text;
-	size_t size = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
-	uint32_t c = size == 1 ? s[0] : size == 0 ? 0 : s[0] & (0x7fU >> size);
-
-	*ret_size = 1;
-	if (size == 0 || s[0] > 0xf4 || size > len)
-		return 0xfffd;
-	for (size_t i = 1; i < size; i++) {
-		if ((s[i] & 0xc0) != 0x80)
-			return 0xfffd;
-		c = c << 6 | (s[i] & 0x3f);
-	}
-	if ((size == 3 && (c < 0x800 || (c >= 0xd800 && c <= 0xdfff))) ||
-		(size == 4 && (c < 0x10000 || c > RUNE_MAX)))
-		return 0xfffd;
-	*ret_size = size;
-	return c;
-}
-
 static bool is_digit(char c)
 {
 	return c >= '0' && c <= '9';
-}
-
-static bool is_word(uint32_t c)
-{
-	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-	       c == '_';
-}
-
-static void class_add(struct class *class, uint32_t from, uint32_t to)
-{
-	class->ranges = xreallocarray(class->ranges, class->n + 1, sizeof(*class->ranges));
-	class->ranges[class->n++] = (struct range){from, to};
-}
-
-/* `ranges` are sorted and apart from each other. */
-static void class_add_set(struct class *class, const struct range *ranges, size_t n, bool negated)
-{
-	uint32_t from = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		if (!negated)
-			class_add(class, ranges[i].from, ranges[i].to);
-		else if (ranges[i].from > from)
-			class_add(class, from, ranges[i].from - 1);
-		from = ranges[i].to + 1;
-	}
-	if (negated && from <= RUNE_MAX)
-		class_add(class, from, RUNE_MAX);
-}
-
-static bool class_has(const struct class *class, uint32_t c)
-{
-	for (size_t i = 0; i < class->n; i++)
-		if (c >= class->ranges[i].from && c <= class->ranges[i].to)
-			return true;
-	return false;
-}
-
-static bool class_matches(const struct class *class, uint32_t c)
-{
-	bool has = class_has(class, c);
-
-	if (!has && class->fold && ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')))
-		has = class_has(class, c ^ 0x20);
-	return has != class->negated;
-}
-
-static const struct range digits[] = {{'0', '9'}};
-static const struct range spaces[] = {{'\t', '\n'}, {'\f', '\r'}, {' ', ' '}};
-static const struct range words[] = {{'0', '9'}, {'A', 'Z'}, {'_', '_'}, {'a', 'z'}};
-
-/* \d, \S and so on; false where `c` is none of them. */
-static bool add_perl_class(struct class *class, char c)
-{
-	bool negated = c >= 'A' && c <= 'Z';
-
-	switch (c | 0x20) {
-	case 'd':
-		class_add_set(class, digits, ARRAY_SIZE(digits), negated);
-		return true;
-	case 's':
-		class_add_set(class, spaces, ARRAY_SIZE(spaces), negated);
-		return true;
-	case 'w':
-		class_add_set(class, words, ARRAY_SIZE(words), negated);
-		return true;
-	default:
-		return false;
-	}
 }
 
 /* Behind "[:". */
@@ -236,7 +102,7 @@ static int add_posix_class(struct parser *p, struct class *class)
 
 		if (p->len - from >= len + 2 && memcmp(p->s + from, sets[i].name, len) == 0 &&
 			memcmp(p->s + from + len, ":]", 2) == 0) {
-			class_add_set(class, sets[i].ranges, sets[i].n, negated);
+			regex_class_add_set(class, sets[i].ranges, sets[i].n, negated);
 			p->pos = from + len + 2;
 			return 0;
 		}
@@ -269,7 +135,7 @@ static size_t new_character(struct parser *p, uint32_t c)
 	size_t node = new_node(p, NODE_CLASS);
 
 	p->nodes[node].value = new_class(p);
-	class_add(&p->regex->classes[p->nodes[node].value], c, c);
+	regex_class_add(&p->regex->classes[p->nodes[node].value], c, c);
 	return node;
 }
 
@@ -339,7 +205,7 @@ static int parse_character_escape(struct parser *p, uint32_t *ret)
 			*ret = code;
 			return 0;
 		}
-	} else if ((unsigned char)c < 0x80 && (c == '_' || !is_word((unsigned char)c))) {
+	} else if ((unsigned char)c < 0x80 && (c == '_' || !regex_is_word((unsigned char)c))) {
 		*ret = (unsigned char)c;
 		return 0;
 	}
@@ -362,7 +228,7 @@ static int parse_class_character(struct parser *p, uint32_t *ret)
 		p->pos++;
 		return parse_character_escape(p, ret);
 	}
-	*ret = decode(p->s + p->pos, p->len - p->pos, &size);
+	*ret = regex_decode(p->s + p->pos, p->len - p->pos, &size);
 	p->pos += size;
 	return 0;
 }
@@ -390,7 +256,8 @@ static int parse_class(struct parser *p, size_t *ret)
 				return -EINVAL;
 			continue;
 		}
-		if (at(p, "\\") && p->pos + 1 < p->len && add_perl_class(class, p->s[p->pos + 1])) {
+		if (at(p, "\\") && p->pos + 1 < p->len &&
+			regex_class_add_perl(class, p->s[p->pos + 1])) {
 			p->pos += 2;
 			continue;
 		}
@@ -404,7 +271,7 @@ static int parse_class(struct parser *p, size_t *ret)
 		}
 		if (to < from)
 			return bad(p, EINVAL, "invalid character class range");
-		class_add(class, from, to);
+		regex_class_add(class, from, to);
 	}
 	p->pos++;
 	*ret = node;
@@ -432,7 +299,8 @@ static int parse_escape(struct parser *p, size_t *ret)
 		if (strchr("dDsSwW", p->s[p->pos]) && p->s[p->pos]) {
 			*ret = new_node(p, NODE_CLASS);
 			p->nodes[*ret].value = new_class(p);
-			add_perl_class(&p->regex->classes[p->nodes[*ret].value], p->s[p->pos++]);
+			regex_class_add_perl(
+				&p->regex->classes[p->nodes[*ret].value], p->s[p->pos++]);
 			return 0;
 		}
 	}
@@ -488,7 +356,7 @@ static int parse_group(struct parser *p, size_t *ret)
 		if (!end || (size_t)(end - p->s) <= from)
 			return bad(p, EINVAL, "invalid named capture");
 		for (; p->s + from < end; from++)
-			if (!is_word((unsigned char)p->s[from]))
+			if (!regex_is_word((unsigned char)p->s[from]))
 				return bad(p, EINVAL, "invalid named capture");
 		p->pos = from + 1;
 	} else if (at(p, "?")) {
@@ -579,7 +447,7 @@ static int parse_repeat(struct parser *p, unsigned *min, unsigned *max)
 static int parse_character(struct parser *p, size_t *ret)
 {
 	size_t size;
-	uint32_t c = decode(p->s + p->pos, p->len - p->pos, &size);
+	uint32_t c = regex_decode(p->s + p->pos, p->len - p->pos, &size);
 
 	p->pos += size;
 	*ret = new_character(p, c);
@@ -616,7 +484,7 @@ static int parse_atom(struct parser *p, size_t *ret)
 		p->nodes[*ret].value = new_class(p);
 		p->regex->classes[p->nodes[*ret].value].negated = true;
 		if (!(p->flags & FLAG_DOT_NL))
-			class_add(&p->regex->classes[p->nodes[*ret].value], '\n', '\n');
+			regex_class_add(&p->regex->classes[p->nodes[*ret].value], '\n', '\n');
 		return 0;
 	case '*':
 	case '+':
@@ -852,121 +720,4 @@ void regex_free(struct regex *regex)
 	free(regex->classes);
 	free(regex->program);
 	free(regex);
-}
-
-/* ---- matching ---------------------------------------------------------------------------- */
-
-/* The places of the program that are reached at one position of the text. */
-struct places {
-	uint32_t *list;
-	uint32_t *seen_at; /* position + 1 where a place was added last */
-	size_t n;
-};
-
-struct matcher {
-	const struct regex *regex;
-	const char *text;
-	size_t len;
-	uint32_t *stack;
-	int64_t *steps;
-};
-
-static bool holds(const struct matcher *m, enum assertion assertion, size_t pos)
-{
-	bool before = pos > 0 && is_word((unsigned char)m->text[pos - 1]);
-	bool after = pos < m->len && is_word((unsigned char)m->text[pos]);
-
-	switch (assertion) {
-	case ASSERT_TEXT_BEGIN:
-		return pos == 0;
-	case ASSERT_TEXT_END:
-		return pos == m->len;
-	case ASSERT_LINE_BEGIN:
-		return pos == 0 || m->text[pos - 1] == '\n';
-	case ASSERT_LINE_END:
-		return pos == m->len || m->text[pos] == '\n';
-	case ASSERT_WORD:
-		return before != after;
-	case ASSERT_NO_WORD:
-		return before == after;
-	}
-	return false;
-}
-
-/* Adds a place and all that are reached from it without a character. 1: the end is one of them. */
-static int add_place(struct matcher *m, struct places *places, uint32_t from, size_t pos)
-{
-	size_t depth = 0;
-
-	m->stack[depth++] = from;
-	while (depth > 0) {
-		uint32_t place = m->stack[--depth];
-		const struct inst *inst = &m->regex->program[place];
-
-		if (places->seen_at[place] == pos + 1)
-			continue;
-		places->seen_at[place] = (uint32_t)(pos + 1);
-		if (--*m->steps < 0)
-			return -E2BIG;
-		switch (inst->op) {
-		case OP_CLASS:
-			places->list[places->n++] = place;
-			break;
-		case OP_ASSERT:
-			if (holds(m, (enum assertion)inst->value, pos))
-				m->stack[depth++] = place + 1;
-			break;
-		case OP_SPLIT:
-			m->stack[depth++] = inst->y;
-			m->stack[depth++] = inst->x;
-			break;
-		case OP_JUMP:
-			m->stack[depth++] = inst->x;
-			break;
-		case OP_MATCH:
-			return 1;
-		}
-	}
-	return 0;
-}
-
-int regex_match(const struct regex *regex, const char *text, size_t len, int64_t *steps)
-{
-	size_t n = regex->n;
-	/* Each place is put on the stack at most once by each of the two that lead to it. */
-	_cleanup_free_ uint32_t *memory = xcalloc(n * 6 + 2, sizeof(*memory));
-	struct places here_places = {memory, memory + n, 0};
-	struct places next_places = {memory + 2 * n, memory + 3 * n, 0};
-	struct matcher m = {regex, text, len, memory + 4 * n, steps};
-
-	for (size_t pos = 0;;) {
-		size_t size = 0;
-		uint32_t c;
-		int rc = add_place(&m, &here_places, 0, pos);
-
-		if (rc != 0)
-			return rc;
-		if (pos >= len)
-			return 0;
-		c = decode(text + pos, len - pos, &size);
-		next_places.n = 0;
-		for (size_t i = 0; i < here_places.n; i++) {
-			const struct inst *inst = &regex->program[here_places.list[i]];
-
-			if (--*steps < 0)
-				return -E2BIG;
-			if (!class_matches(&regex->classes[inst->value], c))
-				continue;
-			rc = add_place(&m, &next_places, here_places.list[i] + 1, pos + size);
-			if (rc != 0)
-				return rc;
-		}
-		pos += size;
-		{
-			struct places swap = here_places;
-
-			here_places = next_places;
-			next_places = swap;
-		}
-	}
 }

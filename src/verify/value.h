@@ -183,4 +183,16 @@ int value_parse_float(const char *text, size_t len, double *ret);
 /* As Go converts on amd64: to zero; NaN and what is out of range becomes INT64_MIN. */
 int64_t value_float_to_int(double number);
 
+/* Of a number: an int or a float. */
+bool value_is_number(const struct value *v);
+double value_number(const struct value *v);
+int64_t value_integer(const struct value *v);
+
+/* value_type_name() of its type. */
+const char *value_type_of(const struct value *v);
+
+/* Of strings: is it this text? By bytes, as strcmp() returns. */
+bool value_is_text(const struct value *v, const char *text);
+int value_compare_strings(const struct value *a, const struct value *b);
+
 #endif
