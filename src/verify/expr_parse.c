@@ -580,6 +580,7 @@ int expr_parse_expression(struct expr_parser *p, int precedence, struct expr_nod
 int expr_parse_sequence(struct expr_parser *p, struct expr_node **ret)
 {
 	struct expr_node *first = NULL, *sequence = NULL;
+	uint32_t from = p->current.from;
 	size_t room = 0;
 	int rc = expr_parse_expression(p, 0, &first);
 
@@ -590,7 +591,7 @@ int expr_parse_sequence(struct expr_parser *p, struct expr_node **ret)
 		if (rc < 0 || p->current.kind == TOKEN_END)
 			break;
 		if (!sequence) {
-			rc = expr_new_node(p, EXPR_SEQUENCE, first->at, first->from, &sequence);
+			rc = expr_new_node(p, EXPR_SEQUENCE, from, from, &sequence);
 			if (rc == 0)
 				rc = expr_append(p, sequence, &room, first);
 		}

@@ -24,10 +24,13 @@ void report_end(const struct runstate *rs, const json_t *record)
 		const struct tmpl_metric *m = &rs->tmpl->metrics[i];
 		const struct metric_state *s = &rs->metrics[i];
 
-		log_notice("%s: metric '%s'%s: %s (%u successful, %u failed, %u inconclusive, %u "
-			   "with an error)",
-			rs->tmpl->name, m->name, m->dry_run ? " (dry run)" : "",
-			phase_name(s->phase), s->successful, s->failed, s->inconclusive, s->error);
+		_cleanup_free_ char *counts =
+			xasprintf("%u successful, %u failed, %u inconclusive, %u with an error",
+				s->successful, s->failed, s->inconclusive, s->error);
+
+		log_notice("%s: metric '%s'%s: %s (%s)", rs->tmpl->name, m->name,
+			m->dry_run ? " (dry run)" : "", phase_name(s->phase),
+			s->measured ? counts : "not measured");
 	}
 	log_message(level, "%s: %s%s%s", rs->tmpl->name, phase_name(rs->phase),
 		rs->message ? ": " : "", rs->message ? rs->message : "");

@@ -205,8 +205,10 @@ status() { jq -r ".status$1" "$record"; }
 	[ "$(status .metricResults[0].count)" = 3 ]
 
 	printf '%s\n' '[metric endless]' 'interval = 50ms' 'exec.command = true' '[metric bad]' \
-		'initialDelay = 200ms' 'exec.command = false' 'successCondition = result == 0' >"$t"
-	run -1 th verify --output="$record" "$t"
+		'initialDelay = 200ms' 'exec.command = false' 'successCondition = result == 0' \
+		'[metric late]' 'initialDelay = 1h' 'exec.command = true' >"$t"
+	run -1 --separate-stderr th verify --output="$record" "$t"
+	[[ $stderr == *"metric 'late': Successful (not measured)"* ]]
 	[ "$(status '.metricResults[0].phase')" = Successful ]
 
 	printf '%s\n' '[template]' 'timeout = 200ms' '[metric endless]' 'interval = 50ms' 'exec.command = true' >"$t"
