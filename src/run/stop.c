@@ -31,16 +31,22 @@ static void on_message(void *arg, enum log_level level, const char *text)
 	log_set_task(NULL);
 }
 
-usec_t stop_budget(const struct layout *l, const char *group, const char *id, usec_t grace)
+static bool read_record(
+	const struct layout *l, const char *group, const char *id, struct record *ret)
 {
 	_cleanup_free_ char *records = xasprintf("%s/records/%s", l->state_dir, group);
 	_cleanup_close_ int fd = open(records, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd >= 0 && record_read(fd, id, ret, NULL) == 0;
+}
+
+usec_t stop_budget(const struct layout *l, const char *group, const char *id, usec_t grace)
+{
 	_cleanup_record_ struct record rec = {0};
 	_cleanup_task_ struct task *task = NULL;
 	usec_t budget = USEC_PER_MIN;
 
-	if (fd >= 0 && record_read(fd, id, &rec, NULL) == 0 &&
-		task_from_json(rec.task, &task, NULL) == 0)
+	if (read_record(l, group, id, &rec) && task_from_json(rec.task, &task, NULL) == 0)
 		budget = usec_add(
 			budget, usec_add(3 * task->hooks_total_timeout,
 					grace == USEC_INFINITY ? task->stop_timeout : grace));
@@ -65,6 +71,14 @@ static void recover(
 		log_error("%s: %s", task->name, err_text(&err));
 }
 
+/* Of the supervisor that it was given, which may have brought it down before it could be asked. */
+static bool has_warnings(const struct layout *l, const struct stop_one *one)
+{
+	_cleanup_record_ struct record rec = {0};
+
+	return read_record(l, one->group, one->id, &rec) && rec.warnings.n > 0;
+}
+
 /* No supervisor holds its lock. 1: one does again; else *one has its status. */
 static int settle(const struct layout *l, const struct supervisor_options *options, bool finish,
 	struct stop_one *one)
@@ -76,6 +90,7 @@ static int settle(const struct layout *l, const struct supervisor_options *optio
 
 	if (recover_look(l, one->group, one->id, &task) == 1) {
 		recover(l, options, task);
+		one->recovered = true;
 		return 1;
 	}
 	one->status = EXIT_OK;
@@ -90,7 +105,7 @@ static int settle(const struct layout *l, const struct supervisor_options *optio
 	} else if (r < 0) {
 		say(one, err_text(&err));
 		one->status = err.status ? err.status : EXIT_INTERNAL;
-	} else if (warnings) {
+	} else if (warnings || (one->recovered && has_warnings(l, one))) {
 		one->status = EXIT_WITH_FAILURES;
 	}
 	return 0;

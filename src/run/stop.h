@@ -15,6 +15,7 @@ struct stop_one {
 	const char *group, *id;
 	int status; /* EXIT_OK: it is down; EXIT_WITH_FAILURES: down, with failures that have been
 		       said; else it is not */
+	bool recovered; /* own: it was given another supervisor */
 };
 
 /*
