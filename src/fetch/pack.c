@@ -228,10 +228,12 @@ static void archive_done(struct archive **a)
 
 int pack_directory(const struct pack_spec *spec, uint64_t *bytes, struct th_err *err)
 {
+	struct packing p = {.spec = spec, .bytes = bytes, .err = err};
+	/* Behind it, as what frees the archive writes the rest of it through p. */
 	_cleanup_(archive_done) struct archive *archive = archive_write_new();
-	struct packing p = {.spec = spec, .archive = archive, .bytes = bytes, .err = err};
 	int r;
 
+	p.archive = archive;
 	/* GNU's form has names as the bytes that they are, of any length */
 	if (!archive || archive_write_set_format_gnutar(archive) != ARCHIVE_OK ||
 		archive_write_set_bytes_in_last_block(archive, 1) != ARCHIVE_OK ||
