@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -57,14 +58,53 @@ void *xmemdup(const void *p, size_t n)
 	return copy;
 }
 
+static bool is_plain(const char *fmt)
+{
+	for (fmt = strchr(fmt, '%'); fmt; fmt = strchr(fmt + 2, '%'))
+		if (fmt[1] != 's')
+			return false;
+	return true;
+}
+
+/* Of a format with %s and no other conversion: the bytes of its text, written to `to` unless that
+ * is NULL. */
+static size_t join(char *to, const char *fmt, va_list ap)
+{
+	size_t total = 0;
+
+	while (*fmt) {
+		bool is_text = *fmt == '%';
+		const char *s = is_text ? va_arg(ap, const char *) : fmt;
+		size_t n = is_text ? strlen(s) : strcspn(s, "%");
+
+		if (to)
+			memcpy(to + total, s, n);
+		total += n;
+		fmt += is_text ? strlen("%s") : n;
+	}
+	return total;
+}
+
 char *xasprintf(const char *fmt, ...)
 {
 	va_list ap;
 	char *s = NULL;
-	int n;
+	int n = 0;
 
 	va_start(ap, fmt);
-	n = vasprintf(&s, fmt, ap);
+	if (is_plain(fmt)) { /* as most are: names and slashes, for which stdio is slow */
+		va_list again;
+		size_t total;
+
+		va_copy(again, ap);
+		total = join(NULL, fmt, again);
+		va_end(again);
+		s = xmalloc(total + 1);
+		(void)join(s, fmt, ap);
+		s[total] = '\0';
+	} else {
+		n = vasprintf(&s, fmt, ap);
+	}
 	va_end(ap);
 	if (n < 0)
 		out_of_memory();

@@ -30,10 +30,18 @@ void record_done(struct record *r)
 	free(r->result_file);
 	strv_done(&r->warnings);
 	artifact_results_done(&r->artifacts);
-	json_decref(r->task);
+	record_set_task(r, NULL);
 	json_decref(r->updates);
 	json_decref(r->hook_state);
 	*r = (struct record){0};
+}
+
+void record_set_task(struct record *r, json_t *task)
+{
+	json_decref(r->task);
+	r->task = task;
+	free(r->task_text);
+	r->task_text = NULL;
 }
 
 /* ---- to JSON ---- */
@@ -383,15 +391,33 @@ static char *name_before(const char *id)
 	return xasprintf(".%s.json.before", id);
 }
 
-int record_write(int dirfd, const struct record *r, struct th_err *err)
+/* Half of it is the task, which is the same each time. */
+static char *to_text(struct record *r)
 {
-	_cleanup_free_ char *name = xasprintf("%s.json", r->id), *text = NULL;
+	_cleanup_free_ char *rest = NULL;
+	json_t *task = r->task, *j;
+
+	r->task = NULL;
+	j = record_to_json(r);
+	r->task = task;
+	rest = json_dumps(j, JSON_COMPACT);
+	json_decref(j);
+	if (!rest || !task)
+		return TAKE_PTR(rest);
+	if (!r->task_text)
+		r->task_text = json_dumps(task, JSON_COMPACT);
+	if (!r->task_text)
+		return NULL;
+	rest[strlen(rest) - 1] = '\0'; /* its brace */
+	return xasprintf("%s,\"task\":%s}", rest, r->task_text);
+}
+
+int record_write(int dirfd, struct record *r, struct th_err *err)
+{
+	_cleanup_free_ char *name = xasprintf("%s.json", r->id), *text = to_text(r);
 	_cleanup_free_ char *before = name_before(r->id);
-	json_t *j = record_to_json(r);
 	int rc;
 
-	text = json_dumps(j, JSON_COMPACT);
-	json_decref(j);
 	if (!text)
 		return err_set(err, EXIT_INTERNAL, ENOMEM, "cannot write the record of '%s/%s'",
 			r->group, r->id);

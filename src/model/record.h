@@ -71,7 +71,8 @@ struct record {
 	uint64_t log_dropped; /* bytes */
 	struct strv warnings; /* failures that did not stop it, one line each */
 	struct artifact_results artifacts;
-	json_t *task;	    /* as task_to_json() made it; owned reference */
+	json_t *task;	    /* as task_to_json() made it; see record_set_task() */
+	char *task_text;    /* the same as record_write() wrote it, for the next time; or NULL */
 	json_t *updates;    /* {"limits.memory": {"from": "2G", "to": "1G", "at_usec": N}}: what
 			       `update` has changed since the start; or NULL */
 	json_t *hook_state; /* {"POINT/NAME": {"state":{}, "done":true, "env":{}, "mounts":{},
@@ -81,12 +82,15 @@ struct record {
 void record_done(struct record *r);
 #define _cleanup_record_ _cleanup_(record_done)
 
+/* Takes the reference; NULL: none. */
+void record_set_task(struct record *r, json_t *task);
+
 json_t *record_to_json(const struct record *r);
 int record_from_json(const json_t *j, struct record *ret, struct th_err *err);
 
 /* Below the directory STATE/records/GROUP, opened by the caller. Whoever writes holds the task's
  * lock. The record before stays as .ID.json.before (file_alternate_at()). */
-int record_write(int dirfd, const struct record *r, struct th_err *err);
+int record_write(int dirfd, struct record *r, struct th_err *err);
 /* -ENOENT: none. -EBADMSG: damaged, or of a newer format (err says which). */
 int record_read(int dirfd, const char *id, struct record *ret, struct th_err *err);
 

@@ -81,15 +81,14 @@ static void warn_from_hook(void *arg, const char *text)
 
 void context_forget_record_task(struct context *c)
 {
-	json_decref(c->record.task);
-	c->record.task = NULL;
+	record_set_task(&c->record, NULL);
 }
 
 /* trim_memory() drops it while the task runs. */
 void context_complete_record(struct context *c)
 {
 	if (!c->record.task)
-		c->record.task = task_to_json(c->task);
+		record_set_task(&c->record, task_to_json(c->task));
 }
 
 int context_write_record(struct context *c, struct th_err *err)

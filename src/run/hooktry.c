@@ -214,7 +214,7 @@ static int set_up(
 	t->record.run_number = 1;
 	t->record.uid = geteuid();
 	t->record.started = clock_realtime_usec();
-	t->record.task = task_to_json(t->task);
+	record_set_task(&t->record, task_to_json(t->task));
 	t->record.outcome.failed_point = POINT_NONE;
 	if (has_outcome(point))
 		fill_outcome(&t->record.outcome, point, o->result);

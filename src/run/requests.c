@@ -57,8 +57,7 @@ static void add_hooks(struct context *c, const struct request *r)
 			task_add_hook_option(c->task, &r->hooks[i]);
 	if (c->task->n_hook_options == before)
 		return;
-	json_decref(c->record.task);
-	c->record.task = NULL;
+	context_forget_record_task(c);
 	if (context_write_record(c, &why) < 0)
 		context_warn(c, "%s, continuing", err_text(&why));
 }

@@ -214,8 +214,7 @@ static void trim_memory(void *arg)
 	struct context *c = arg;
 
 	c->hooks.cache = hook_cache_free(c->hooks.cache);
-	json_decref(c->record.task);
-	c->record.task = NULL;
+	context_forget_record_task(c);
 	trim_unused_memory();
 }
 

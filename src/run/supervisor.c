@@ -277,7 +277,7 @@ static int write_intent(struct context *c, struct th_err *err)
 	(void)proc_start_time(getpid(), &rec->supervisor_start_ticks);
 	rec->state = STATE_NEW;
 	rec->outcome.failed_point = POINT_NONE;
-	rec->task = task_to_json(c->task);
+	record_set_task(rec, task_to_json(c->task));
 	/* `run` ends with its supervisor, and so does who waits for the file. */
 	if (c->options->background)
 		str_replace(&rec->result_file, c->options->result_file);

@@ -435,12 +435,12 @@ restarts_of() { th status --json "$group/$1" | jq -r .restarts; }
 	run -0 th recover
 	wait_for logs_hold t 'run new'
 	wait_for grep -qs dir "$root/order"
-	[ "$(cat "$root/order")" = $'own pre-update task.keep env.FOO\ndir post-update task.keep env.FOO\nown post-update task.keep env.FOO' ]
+	[ "$(cat "$root/order")" = $'own pre-update task.keep env.FOO\ndir post-update task.keep env.FOO\n''own post-update task.keep env.FOO' ]
 	options_are() { [ "$(record_of t | jq -c '[.task.hooks.options[].option]')" = "$1" ]; }
 	wait_for options_are '["--hook"]'
 	rm "$root/order"
 	run -0 update "$group/t" --set task.keep=none
-	[ "$(cat "$root/order")" = $'dir post-update task.keep\nown post-update task.keep' ]
+	[ "$(cat "$root/order")" = $'dir post-update task.keep\n''own post-update task.keep' ]
 	run -0 th stop "$group/t"
 	wait "$updating" || true
 }

@@ -14,7 +14,10 @@ static void test_copies(void)
 	_cleanup_free_ char *a = xstrdup("abc");
 	_cleanup_free_ char *b = xstrndup("abcdef", 3);
 	_cleanup_free_ char *c = xmemdup("a\0c", 3);
-	_cleanup_free_ char *d = xasprintf("%d-%s", 7, "x");
+	_cleanup_free_ char *d = xasprintf("%d-%s", 7, "x"),
+			    *e = xasprintf("%s/a%s%s/", "x", "", "yz"),
+			    *f = xasprintf("%%s%s", "x"), *g = xasprintf("%s", ""),
+			    *h = xasprintf("/x");
 	_cleanup_free_ char *zeroed = xcalloc(4, 1);
 	_cleanup_free_ char *nothing = xmalloc(0);
 	_cleanup_free_ char *nothing2 = xmemdup(NULL, 0);
@@ -24,6 +27,10 @@ static void test_copies(void)
 	is_str(b, "abc", "a copy of the first bytes");
 	is_mem(c, "a\0c", 3, "a copy of any bytes");
 	is_str(d, "7-x", "a formatted string");
+	is_str(e, "x/ayz/", "of texts alone");
+	is_str(f, "%sx", "a percent sign is none of them");
+	is_str(g, "", "none");
+	is_str(h, "/x", "no conversion");
 	is_mem(zeroed, "\0\0\0\0", 4, "zeroed memory");
 	ok(nothing && nothing2, "no bytes are memory too");
 	str_replace(&s, "one");
