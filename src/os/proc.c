@@ -124,17 +124,18 @@ const char *proc_boot_id(void)
 const char *proc_own_program(void)
 {
 	static const char gone[] = " (deleted)";
-	static char path[PATH_MAX];
+	/* No buffer, which each sleeping supervisor would have a page for. */
+	static char *path;
+	char buf[PATH_MAX];
 	ssize_t n;
 
-	if (*path)
+	if (path)
 		return path;
-	n = readlink("/proc/self/exe", path, sizeof(path) - 1);
-	path[MAX(n, 0)] = '\0';
-	if (n <= 0)
-		(void)snprintf(path, sizeof(path), "taskhook");
-	else if (str_ends_with(path, gone) && access(path, F_OK) < 0)
-		path[(size_t)n - strlen(gone)] = '\0';
+	n = readlink("/proc/self/exe", buf, sizeof(buf) - 1);
+	buf[MAX(n, 0)] = '\0';
+	if (n > 0 && str_ends_with(buf, gone) && access(buf, F_OK) < 0)
+		buf[(size_t)n - strlen(gone)] = '\0';
+	path = xstrdup(n > 0 ? buf : "taskhook");
 	return path;
 }
 
