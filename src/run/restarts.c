@@ -55,13 +55,13 @@ static enum task_event decide(struct context *c, const struct restart_input *in,
 		return EVENT_OK;
 	(void)clock_format_span(p->interval, interval, sizeof(interval));
 	if (d.action == RESTART_FAIL) {
-		context_warn(c, "%s: not restarted: the %u attempts of %s are used up", what,
+		context_warn(c, "%s: not restarted: its attempts are used up (%u in %s)", what,
 			p->attempts, interval);
 		return EVENT_OK;
 	}
 	c->retry_at = usec_add(in->now, d.delay);
 	if (d.waits_for_window)
-		log_notice("%s: the %u attempts of %s are used up: restarting in %s", what,
+		log_notice("%s: its attempts are used up (%u in %s): restarting in %s", what,
 			p->attempts, interval, clock_format_span(d.delay, span, sizeof(span)));
 	else
 		log_notice("%s: restarting in %s (%u of %u in %s)", what,

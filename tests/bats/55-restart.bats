@@ -34,7 +34,7 @@ record_of() { cat "$state/records/$group/$1.json"; }
 		sh -c "$(counting 'exit 7')"
 	[ "$(cat "$root/runs")" = "$(printf 'run 0\nrun 1\nrun 2')" ]
 	[[ $output == *"ended with exit code 7: restarting in 0"*"(1 of 2 in 1d)"* ]]
-	[[ $output == *"ended with exit code 7: not restarted: the 2 attempts of 1d are used up"* ]]
+	[[ $output == *"ended with exit code 7: not restarted: its attempts are used up (2 in 1d)"* ]]
 	[ "$(record_of t | jq -r '[.restarts, .result, .exit_code, .restart_window.attempts] | @csv')" = '2,"exit-code",7,2' ]
 	assert_clean
 }
