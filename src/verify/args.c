@@ -138,7 +138,7 @@ int args_set_from(struct args *args, enum args_from from, const char *name, cons
 
 /* ---- those of the template ------------------------------------------------------------------- */
 
-static char *scalar_text(const json_t *v)
+char *args_scalar_text(const json_t *v)
 {
 	if (json_is_string(v))
 		return xstrdup(json_string_value(v));
@@ -163,7 +163,7 @@ static int declare_from(struct args *args, struct arg *a, const json_t *from, st
 
 		if (!v)
 			continue;
-		where = scalar_text(v);
+		where = args_scalar_text(v);
 		if (!where || json_object_size(from) != 1)
 			return err_set(err, EXIT_DATAERR, EINVAL,
 				"argument '%s': valueFrom takes one of file, env, fd", name);
@@ -184,7 +184,7 @@ static int declare_from(struct args *args, struct arg *a, const json_t *from, st
 
 static int declare_value(struct arg *a, const json_t *value, struct th_err *err)
 {
-	_cleanup_free_ char *text = scalar_text(value);
+	_cleanup_free_ char *text = args_scalar_text(value);
 
 	if (!text)
 		return err_set(err, EXIT_DATAERR, EINVAL,

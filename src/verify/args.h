@@ -70,6 +70,10 @@ void args_add_secret(struct args *args, const char *text);
 /* Does a tag in `text`, which is not rendered yet, name a secret argument? */
 bool args_names_secret(const struct args *args, const char *text);
 
+/* The value that a template gives: a text, a whole number or a truth value as text, which the
+ * caller frees; NULL: of another type. */
+char *args_scalar_text(const json_t *v);
+
 /*
  * A copy with every secret as *****, those of `more` (NULL: none) as well: as it is, as it stands
  * in a URL, in quotes, in base64, and its beginning where a text was cut ("s3cr...").

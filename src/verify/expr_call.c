@@ -6,20 +6,15 @@
 
 #include <errno.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 void expr_call_complain(const struct expr_call *call, const char *fmt, ...)
 {
-	_cleanup_free_ char *why = NULL, *shown = NULL;
 	va_list args;
 
 	va_start(args, fmt);
-	if (vasprintf(&why, fmt, args) < 0)
-		why = NULL;
+	expr_complain(call->run->expr, call->node->at, call->run->err, 200, fmt, args);
 	va_end(args);
-	shown = str_escape(why ? why : "wrong", 200);
-	expr_error_set(call->run->expr, call->node->at, EINVAL, call->run->err, "%s", shown);
 }
 
 int expr_count_steps(struct expr_run *run, const struct expr_node *node, uint64_t steps)

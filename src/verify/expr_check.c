@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 /* What is known of a value before it is there. */
@@ -57,15 +56,11 @@ static int check(struct checker *c, const struct expr_node *node, struct nature 
 PRINTF_ATTR(3, 4)
 static void complain(const struct checker *c, const struct expr_node *node, const char *fmt, ...)
 {
-	_cleanup_free_ char *why = NULL, *shown = NULL;
 	va_list args;
 
 	va_start(args, fmt);
-	if (vasprintf(&why, fmt, args) < 0)
-		why = NULL;
+	expr_complain(c->expr, node->at, c->err, 240, fmt, args);
 	va_end(args);
-	shown = str_escape(why ? why : "wrong", 240);
-	expr_error_set(c->expr, node->at, EINVAL, c->err, "%s", shown);
 }
 
 static struct nature of_type(enum value_type type)

@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <math.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -20,15 +19,11 @@
 void expr_eval_complain(
 	struct expr_evaluation *e, const struct expr_node *node, const char *fmt, ...)
 {
-	_cleanup_free_ char *why = NULL, *shown = NULL;
 	va_list args;
 
 	va_start(args, fmt);
-	if (vasprintf(&why, fmt, args) < 0)
-		why = NULL;
+	expr_complain(e->run.expr, node->at, e->run.err, 200, fmt, args);
 	va_end(args);
-	shown = str_escape(why ? why : "wrong", 200);
-	expr_error_set(e->run.expr, node->at, EINVAL, e->run.err, "%s", shown);
 }
 
 int expr_eval_make_array(struct expr_evaluation *e, const struct expr_node *node,

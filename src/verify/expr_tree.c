@@ -50,6 +50,17 @@ void expr_error_set(
 			err, EXIT_DATAERR, errnum, "column %u: %s", column, why ? why : "wrong");
 }
 
+void expr_complain(const struct expr *expr, uint32_t at, struct th_err *err, size_t max,
+	const char *fmt, va_list args)
+{
+	_cleanup_free_ char *why = NULL, *shown = NULL;
+
+	if (vasprintf(&why, fmt, args) < 0)
+		why = NULL;
+	shown = str_escape(why ? why : "wrong", max);
+	expr_error_set(expr, at, EINVAL, err, "%s", shown);
+}
+
 char *expr_node_text(const struct expr *expr, const struct expr_node *node, size_t max)
 {
 	_cleanup_strbuf_ struct strbuf b = STRBUF_INIT;

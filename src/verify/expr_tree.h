@@ -6,6 +6,8 @@
 #include "verify/regex.h"
 #include "verify/value.h"
 
+#include <stdarg.h>
+
 enum expr_dialect {
 	EXPR_ARGO, /* AnalysisTemplate: expr-lang 1.17 */
 	EXPR_BCS,  /* HookTemplate of BlueKing: expr 1.8 */
@@ -101,6 +103,11 @@ void expr_free(struct expr *expr);
 	(expr_error_set(expr, at, errnum, err, __VA_ARGS__), -(errnum))
 void expr_error_set(const struct expr *expr, uint32_t at, int errnum, struct th_err *err,
 	const char *fmt, ...) PRINTF_ATTR(5, 6);
+
+/* The same of what a condition does with the values that it got (EINVAL): a text that holds some of
+ * them, hence escaped and cut to `max` bytes. */
+void expr_complain(const struct expr *expr, uint32_t at, struct th_err *err, size_t max,
+	const char *fmt, va_list args) __attribute__((format(printf, 5, 0)));
 
 /* The source of a node, blanks and comments as one blank each, at most `max` bytes. The caller
  * frees it. */

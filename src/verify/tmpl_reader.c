@@ -115,17 +115,14 @@ void reader_check_fields(
 char *reader_text(struct reader *r, const json_t *o, const char *key)
 {
 	const json_t *v = json_object_get(o, key);
+	char *text;
 
 	if (!v || json_is_null(v))
 		return NULL;
-	if (json_is_string(v))
-		return xstrdup(json_string_value(v));
-	if (json_is_integer(v))
-		return xasprintf("%" JSON_INTEGER_FORMAT, json_integer_value(v));
-	if (json_is_boolean(v))
-		return xstrdup(json_is_true(v) ? "true" : "false");
-	reader_complain(r, key, "%s: not a string", key);
-	return NULL;
+	text = args_scalar_text(v);
+	if (!text)
+		reader_complain(r, key, "%s: not a string", key);
+	return text;
 }
 
 char *reader_need_text(struct reader *r, const json_t *o, const char *key)

@@ -23,14 +23,6 @@ waiting_update()
 	wait_for has_asked "$updating"
 }
 has_asked() { find "/proc/$1/fd" -lname 'socket:*' 2>/dev/null | grep -q .; }
-# Its lock is free only when it has gone.
-kill_supervisor()
-{
-	local pid
-	pid=$(supervisor_of "$1")
-	kill -KILL "$pid"
-	wait_for gone "$pid"
-}
 record_of() { cat "$state/records/$group/$1.json"; }
 # what a task runs with, as its record has it: task_has ID JQ VALUE
 task_has() { [ "$(record_of "$1" | jq -r ".task$2")" = "$3" ]; }
@@ -395,7 +387,7 @@ restarts_of() { th status --json "$group/$1" | jq -r .restarts; }
 @test "a supervisor that is killed: recover keeps the new values" {
 	begin -i t -- sleep "$nap"
 	run -0 update "$group/t" --set task.stop-timeout=9s --set task.keep=all
-	kill_supervisor t
+	lose t
 	run -0 th recover
 	is_state t running
 	task_has t .stop_timeout_usec 9000000
@@ -412,7 +404,7 @@ restarts_of() { th status --json "$group/$1" | jq -r .restarts; }
 	hook pre-restart/10-wait "touch '$root/there'; while [ ! -e '$root/go' ]; do sleep 0.05; done"
 	waiting_update "$group/t" --restart --set env.FOO=new
 	wait_for test -e "$root/there"
-	kill_supervisor t
+	lose t
 	touch "$root/go"
 	run -0 th recover
 	wait_for logs_hold t 'run new'
@@ -430,7 +422,7 @@ restarts_of() { th status --json "$group/$1" | jq -r .restarts; }
 	waiting_update "$group/t" --restart --prehook "$root/hook" --posthook "$root/hook,nowhere" --set env.FOO=new --set task.keep=all
 	wait_for test -e "$root/there"
 	[ "$(record_of t | jq -c '[.task.hooks.options[] | [.point, .option]]')" = '[["post-update","--hook"],["pre-update","--prehook"],["post-update","--posthook"]]' ]
-	kill_supervisor t
+	lose t
 	touch "$root/go"
 	run -0 th recover
 	wait_for logs_hold t 'run new'
@@ -451,7 +443,7 @@ restarts_of() { th status --json "$group/$1" | jq -r .restarts; }
 	begin -i t -f "$root/t.ini"
 	before=$(record_of t | jq -c .task.artifacts)
 	[ "$before" != null ]
-	kill_supervisor t
+	lose t
 	run -0 th recover
 	run -0 update "$group/t" -f "$root/t.ini" --set task.keep=all
 	[ "$(record_of t | jq -c .task.artifacts)" = "$before" ]

@@ -13,14 +13,6 @@ setup()
 }
 teardown() { tasks_teardown; }
 
-# lose ID: its supervisor is killed
-lose()
-{
-	local pid
-	pid=$(supervisor_of "$1")
-	kill -KILL "$pid"
-	wait_for gone "$pid"
-}
 supervised() { th status --json "$group/$1" | jq -e '.supervisor_pid > 0' >/dev/null; }
 record() { field "$state/records/$group/$1.json" "$2"; }
 logs() { echo "$state/tasks/$group/$1/logs"; }

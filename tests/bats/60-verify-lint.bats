@@ -4,12 +4,12 @@
 
 bats_require_minimum_version 1.8.0
 load lib/tasks
+load lib/verify
 
 setup()
 {
 	tasks_setup
-	[ -x "$TASKHOOK_BUILDDIR/taskhook-verify" ] || skip "taskhook-verify was not built"
-	t=$BATS_TEST_TMPDIR/template
+	verify_setup
 }
 teardown() { tasks_teardown; }
 

@@ -4,14 +4,13 @@
 
 bats_require_minimum_version 1.8.0
 load lib/tasks
+load lib/verify
 load lib/nginx
 
 setup()
 {
 	tasks_setup
-	[ -x "$TASKHOOK_BUILDDIR/taskhook-verify" ] || skip "taskhook-verify was not built"
-	t=$BATS_TEST_TMPDIR/template
-	record=$BATS_TEST_TMPDIR/record
+	verify_setup
 }
 teardown()
 {
@@ -19,7 +18,6 @@ teardown()
 	tasks_teardown
 }
 
-status() { jq -r ".status$1" "$record"; }
 
 @test "web: the phase is the exit status, the reason has value and condition" {
 	nginx_setup

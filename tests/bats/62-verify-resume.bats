@@ -4,14 +4,13 @@
 
 bats_require_minimum_version 1.8.0
 load lib/tasks
+load lib/verify
 load lib/nginx
 
 setup()
 {
 	tasks_setup
-	[ -x "$TASKHOOK_BUILDDIR/taskhook-verify" ] || skip "taskhook-verify was not built"
-	t=$BATS_TEST_TMPDIR/template
-	record=$BATS_TEST_TMPDIR/record
+	verify_setup
 	count=$BATS_TEST_TMPDIR/count
 }
 teardown()
@@ -20,7 +19,6 @@ teardown()
 	tasks_teardown
 }
 
-status() { jq -r ".status$1" "$record"; }
 # measured N: so often until now
 measured() { [ "$(status .metricResults[0].count 2>/dev/null)" = "$1" ]; }
 

@@ -4,12 +4,13 @@
 
 bats_require_minimum_version 1.8.0
 load lib/tasks
+load lib/verify
 load lib/nginx
 
 setup()
 {
 	tasks_setup
-	[ -x "$TASKHOOK_BUILDDIR/taskhook-verify" ] || skip "taskhook-verify was not built"
+	verify_setup
 }
 teardown()
 {

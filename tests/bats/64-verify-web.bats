@@ -5,14 +5,13 @@
 
 bats_require_minimum_version 1.8.0
 load lib/tasks
+load lib/verify
 load lib/nginx
 
 setup()
 {
 	tasks_setup
-	[ -x "$TASKHOOK_BUILDDIR/taskhook-verify" ] || skip "taskhook-verify was not built"
-	t=$BATS_TEST_TMPDIR/template
-	record=$BATS_TEST_TMPDIR/record
+	verify_setup
 	unset SSL_CERT_FILE SSL_CERT_DIR "${!AWS_@}"
 }
 teardown()

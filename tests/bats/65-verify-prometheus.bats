@@ -4,15 +4,14 @@
 
 bats_require_minimum_version 1.8.0
 load lib/tasks
+load lib/verify
 load lib/nginx
 load lib/prometheus
 
 setup()
 {
 	tasks_setup
-	[ -x "$TASKHOOK_BUILDDIR/taskhook-verify" ] || skip "taskhook-verify was not built"
-	t=$BATS_TEST_TMPDIR/template
-	record=$BATS_TEST_TMPDIR/record
+	verify_setup
 }
 teardown()
 {

@@ -5,34 +5,9 @@
 #include "verify/runstate.h"
 
 #include "tests/unit/tap.h"
+#include "tests/unit/verifyrun.h"
 
 #include <string.h>
-
-struct fixture {
-	struct args args;
-	struct findings found;
-	json_t *doc;
-	struct tmpl t;
-	struct runstate rs;
-};
-
-static void setup(struct fixture *f, const char *text)
-{
-	*f = (struct fixture){.found = {STRV_INIT, STRV_INIT}};
-	(void)load_memory(text, strlen(text), "t", NULL, &f->doc, NULL);
-	tmpl_init(&f->t, f->doc, "t", -1, &f->args, &f->found);
-	is_uint(f->found.errors.n, 0, "%s", f->found.errors.n ? f->found.errors.v[0] : "good");
-	runstate_init(&f->rs, &f->t, 0);
-}
-
-static void teardown(struct fixture *f)
-{
-	runstate_done(&f->rs);
-	tmpl_done(&f->t);
-	json_decref(f->doc);
-	findings_done(&f->found);
-	args_done(&f->args);
-}
 
 static enum phase phase_of(char letter)
 {

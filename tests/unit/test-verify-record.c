@@ -7,6 +7,7 @@
 
 #include "tests/unit/tap.h"
 #include "tests/unit/tempdir.h"
+#include "tests/unit/verifyrun.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,34 +20,6 @@ static const char text[] =
 	"[template]\nname = t\n[args]\nlimit = 1\n[metric a]\nexec.command = true\ncount = 3\n"
 	"interval = 10s\nsuccessCondition = result < {{ args.limit }}\n[metric b]\nexec.command = "
 	"true\ninitialDelay = 1h\n";
-
-struct fixture {
-	struct args args;
-	struct findings found;
-	json_t *doc;
-	struct tmpl t;
-	struct runstate rs;
-};
-
-static void setup(struct fixture *f, const char *of, const char *limit)
-{
-	*f = (struct fixture){.found = {STRV_INIT, STRV_INIT}};
-	if (limit)
-		args_set(&f->args, "limit", limit, false);
-	(void)load_memory(of, strlen(of), "t", NULL, &f->doc, NULL);
-	tmpl_init(&f->t, f->doc, "t", -1, &f->args, &f->found);
-	is_uint(f->found.errors.n, 0, "%s", f->found.errors.n ? f->found.errors.v[0] : "good");
-	runstate_init(&f->rs, &f->t, 0);
-}
-
-static void teardown(struct fixture *f)
-{
-	runstate_done(&f->rs);
-	tmpl_done(&f->t);
-	json_decref(f->doc);
-	findings_done(&f->found);
-	args_done(&f->args);
-}
 
 /* A run that was killed 2 s after its start, with a success and an error of the metric a. */
 static json_t *record_of_killed(void)
@@ -62,7 +35,7 @@ static json_t *record_of_killed(void)
 	struct fixture f;
 	json_t *record;
 
-	setup(&f, text, NULL);
+	setup_with(&f, text, NULL);
 	runstate_begin(&f.rs, 0);
 	runstate_finish(&f.rs, 0, USEC_PER_SEC, &good);
 	runstate_begin(&f.rs, 0);
@@ -97,7 +70,7 @@ static void test_going_on(void)
 	const struct metric_state *s;
 	struct fixture f;
 
-	setup(&f, text, NULL);
+	setup_with(&f, text, NULL);
 	is_int(resume(&f, record, 100 * USEC_PER_SEC, 5 * USEC_PER_SEC, NULL), 0, "taken up");
 	s = &f.rs.metrics[0];
 	is_uint(s->count, 1, "counted");
@@ -115,7 +88,7 @@ static void test_going_on(void)
 	teardown(&f);
 
 	/* a clock that was set back makes no time that lies ahead */
-	setup(&f, text, NULL);
+	setup_with(&f, text, NULL);
 	(void)json_object_set_new(json_object_get(record, "status"), "startedAt",
 		json_string("2023-11-14T22:13:20.000Z"));
 	is_int(hookrun_resume(record, "r", &f.rs, 100, 5, &(usec_t){0}, NULL), 0, "an earlier now");
@@ -129,12 +102,12 @@ static void test_others(void)
 	_cleanup_free_ char *why = NULL, *other = NULL, *named = NULL, *later = NULL;
 	struct fixture f;
 
-	setup(&f, text, "2");
+	setup_with(&f, text, "2");
 	is_int(resume(&f, record, 100, 0, &why), -EBADMSG, "another argument");
 	ok(strstr(why, "'limit' differs"), "which is told");
 	teardown(&f);
 
-	setup(&f,
+	setup_with(&f,
 		"[template]\nname = t\n[args]\nlimit = 1\n[metric a]\nexec.command = false\n"
 		"successCondition = result < {{ args.limit }}\n",
 		NULL);
@@ -142,12 +115,12 @@ static void test_others(void)
 	ok(strstr(other, "before it was changed"), "which is told");
 	teardown(&f);
 
-	setup(&f, "[template]\nname = u\n[metric a]\nexec.command = true\n", NULL);
+	setup_with(&f, "[template]\nname = u\n[metric a]\nexec.command = true\n", NULL);
 	is_int(resume(&f, record, 100, 0, &named), -EBADMSG, "another template");
 	ok(strstr(named, "'t', and this one is 'u'"), "which is told");
 	teardown(&f);
 
-	setup(&f, text, NULL);
+	setup_with(&f, text, NULL);
 	(void)json_object_set_new(record, "format", json_integer(2));
 	is_int(resume(&f, record, 100, 0, &later), -EBADMSG, "of a later release");
 	(void)json_object_set_new(record, "format", json_integer(1));
@@ -163,17 +136,17 @@ static void test_alive(void)
 	uint64_t ticks = 0;
 	json_t *process;
 
-	setup(&f, text, NULL);
+	setup_with(&f, text, NULL);
 	record = hookrun_to_json(&f.rs, WALL_START, WALL_START);
 	is_int(resume(&f, record, 100, 0, NULL), 0, "our own record is nobody else's");
 	teardown(&f);
-	setup(&f, text, NULL);
+	setup_with(&f, text, NULL);
 	process = json_object_get(record, "process");
 	(void)json_object_set_new(process, "pid", json_integer((json_int_t)getppid()));
 	(void)json_object_set_new(process, "startTicks", json_integer(1));
 	is_int(resume(&f, record, 100, 0, NULL), 0, "the number of another process");
 	teardown(&f);
-	setup(&f, text, NULL);
+	setup_with(&f, text, NULL);
 	(void)proc_start_time(getppid(), &ticks);
 	(void)json_object_set_new(process, "startTicks", json_integer((json_int_t)ticks));
 	is_int(resume(&f, record, 100, 0, NULL), -EBUSY, "somebody who lives");
@@ -226,7 +199,7 @@ static void test_damage(void)
 		else
 			(void)json_object_set_new(o, cases[i].key,
 				json_loads(cases[i].becomes, JSON_DECODE_ANY, NULL));
-		setup(&f, text, NULL);
+		setup_with(&f, text, NULL);
 		is_int(resume(&f, record, 100, 0, NULL), -EBADMSG, "%s of a %s: %s", cases[i].key,
 			cases[i].where, cases[i].becomes);
 		teardown(&f);

@@ -16,14 +16,6 @@ setup()
 teardown() { tasks_teardown; }
 
 update() { th update "$@" 3>&-; }
-# Its lock is free only when it has gone.
-kill_supervisor()
-{
-	local pid
-	pid=$(supervisor_of "$1")
-	kill -KILL "$pid"
-	wait_for gone "$pid"
-}
 record_of() { cat "$state/records/$group/$1.json"; }
 is_short_of_memory() { th status --json "$group/$1" | jq -e '.oom_kills > 0'; }
 value() { cat "$cg/$1"; }
@@ -50,7 +42,7 @@ holds() { echo "{ head -c 42000000 /dev/zero; touch '$root/held'; exec sleep 100
 	run -0 update "$group/t" --set limits.pids=40 --set limits.memory=64M
 	run -0 th restart "$group/t"
 	[ "$(value t/pids.max) $(value t/memory.max)" = "40 67108864" ]
-	kill_supervisor t
+	lose t
 	run -0 th recover
 	run -0 th restart "$group/t"
 	[ "$(value t/pids.max) $(value t/memory.max)" = "40 67108864" ]
@@ -152,7 +144,7 @@ holds() { echo "{ head -c 42000000 /dev/zero; touch '$root/held'; exec sleep 100
 	update "$group/t" --set limits.pids=40 >"$root/said" 2>&1 &
 	pids+=("$!")
 	wait_for test -e "$root/there"
-	kill_supervisor t
+	lose t
 	touch "$root/go"
 	run -0 th recover
 	[ "$(value t/pids.max)" = 40 ]

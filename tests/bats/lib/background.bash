@@ -9,6 +9,15 @@ background_setup()
 	other_nap=5$$.$BATS_TEST_NUMBER
 }
 
+# lose ID: its supervisor is killed. Its lock is free only when it has gone.
+lose()
+{
+	local pid
+	pid=$(supervisor_of "$1")
+	kill -KILL "$pid"
+	wait_for gone "$pid"
+}
+
 # begin ARG...: `taskhook start` in the test's group
 begin() { th start -g "$group" "$@" 3>&-; }
 
