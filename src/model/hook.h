@@ -114,6 +114,7 @@ struct hook_option {
 	char *path;   /* absolute: a file, or a directory */
 	char *role;   /* NULL: any */
 	char *option; /* as given, for messages: "--prehook" */
+	bool once;    /* of one restart that was asked for, and gone with it */
 };
 /* Parses one; `option` is "--hook", "--prehook", "--posthook", "--cluster-prehook",
  * "--cluster-posthook"; `verb` OP_START for run and start. The last comma separates the role.

@@ -140,6 +140,8 @@ static json_t *hooks_to_json(const struct task *t)
 		json_put_text(option, "path", o->path);
 		json_put_text(option, "role", o->role);
 		json_put_text(option, "option", o->option);
+		if (o->once)
+			json_put_bool(option, "once", true);
 		(void)json_array_append_new(options, option);
 	}
 	for (size_t i = 0; i < t->n_file_hooks; i++)
@@ -370,6 +372,7 @@ static void in_hook_options(struct json_in *outer, struct task *t)
 		json_in_text(&in, "path", &o->path);
 		json_in_text(&in, "role", &o->role);
 		json_in_text(&in, "option", &o->option);
+		json_in_bool(&in, "once", &o->once);
 		if (!o->path || !o->option)
 			json_in_refuse(&in, "path", "is missing");
 		if (in.failed)

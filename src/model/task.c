@@ -359,7 +359,7 @@ void task_add_hook_option(struct task *t, const struct hook_option *o)
 	t->hook_options =
 		xreallocarray(t->hook_options, t->n_hook_options + 1, sizeof(*t->hook_options));
 	own = &t->hook_options[t->n_hook_options++];
-	*own = (struct hook_option){.point = o->point};
+	*own = (struct hook_option){.point = o->point, .once = o->once};
 	str_replace(&own->path, o->path);
 	str_replace(&own->role, o->role);
 	str_replace(&own->option, o->option);
@@ -384,6 +384,16 @@ void task_remove_hook_options(struct task *t, size_t first, size_t n)
 	t->n_hook_options -= n;
 	for (size_t i = first; i < t->n_hook_options; i++)
 		t->hook_options[i] = t->hook_options[i + n];
+}
+
+bool task_remove_hooks_of_once(struct task *t)
+{
+	size_t before = t->n_hook_options;
+
+	for (size_t i = before; i-- > 0;)
+		if (t->hook_options[i].once)
+			task_remove_hook_options(t, i, 1);
+	return t->n_hook_options < before;
 }
 
 static int resolve_hooks(

@@ -136,6 +136,8 @@ void task_add_hook_option(struct task *t, const struct hook_option *o);
 bool task_has_hook_option(const struct task *t, const struct hook_option *o);
 /* Removes `n` of them from the one with the index `first` on. */
 void task_remove_hook_options(struct task *t, size_t first, size_t n);
+/* Removes those that were for one restart. True: there was one. */
+bool task_remove_hooks_of_once(struct task *t);
 struct task *task_free(struct task *t);
 static inline void task_freep(struct task **t)
 {

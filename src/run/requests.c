@@ -52,9 +52,11 @@ static void add_hooks(struct context *c, const struct request *r)
 	_cleanup_err_ struct th_err why = TH_ERR_INIT;
 	size_t before = c->task->n_hook_options;
 
-	for (size_t i = 0; i < r->n_hooks; i++)
+	for (size_t i = 0; i < r->n_hooks; i++) {
+		r->hooks[i].once = r->op == REQUEST_RESTART;
 		if (!task_has_hook_option(c->task, &r->hooks[i]))
 			task_add_hook_option(c->task, &r->hooks[i]);
+	}
 	if (c->task->n_hook_options == before)
 		return;
 	context_forget_record_task(c);

@@ -248,8 +248,17 @@ void restarts_give_up(struct context *c)
 	take_stop_reason(c);
 }
 
+void restarts_drop_hooks(struct context *c)
+{
+	if (!task_remove_hooks_of_once(c->task))
+		return;
+	context_forget_record_task(c);
+	write_down(c);
+}
+
 void restarts_answer(struct context *c, int status, const char *text)
 {
 	c->requests.restart = c->requests.restart_begun = false;
+	restarts_drop_hooks(c);
 	control_end_all(c->control, REQUEST_RESTART, status, text);
 }

@@ -30,7 +30,10 @@ void restarts_begin(struct context *c);
 /* A restart was stopped before its launch: the task has ended as it last did. */
 void restarts_give_up(struct context *c);
 
-/* Everybody who asked for a restart is told. */
+/* The hooks of the command line of a restart that is through: they were for it alone. */
+void restarts_drop_hooks(struct context *c);
+
+/* Everybody who asked for a restart is told; its hooks are dropped before. */
 void restarts_answer(struct context *c, int status, const char *text);
 
 #endif

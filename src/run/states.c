@@ -228,8 +228,10 @@ static enum task_event do_running(struct context *c)
 	tell_restarted(c);
 	loop_set_timer(c->loop, &trim, c->launched_at + TRIM_AFTER, trim_memory, c);
 	/* It may have come here by the restart of one. */
-	if (!c->requests.restart)
+	if (!c->requests.restart) {
+		restarts_drop_hooks(c);
 		update_end_restart(c);
+	}
 	while (r >= 0 && !c->exited && !c->requests.stop && !c->requests.restart) {
 		if (!update_run_next(c)) {
 			r = loop_run(c->loop, USEC_INFINITY);

@@ -19,6 +19,7 @@ fast() { printf -- '--set=restart.policy=%s\n--set=restart.delay=0\n' "$1"; }
 runs() { wc -l <"$root/runs"; }
 ran() { [ "$(runs)" -ge "$1" ]; }
 field() { th status --json "$group/$1" | jq -r "$2"; }
+options_of() { record_of "$1" | jq -c '[.task.hooks.options[].point]'; }
 record_of() { cat "$state/records/$group/$1.json"; }
 
 @test "never is the policy unless told" {
@@ -351,7 +352,7 @@ record_of() { cat "$state/records/$group/$1.json"; }
 	assert_clean
 }
 
-@test "restart --prehook and --posthook: at pre-restart and post-start, kept in the record, each once" {
+@test "restart --prehook and --posthook: at pre-restart and post-start of that restart alone" {
 	for name in one two; do
 		printf '#!/bin/sh\necho "%s $HOOK_POINT $RESTART_COUNT" >>%s\n' $name "$root/order" >"$root/$name"
 		chmod 755 "$root/$name"
@@ -359,16 +360,50 @@ record_of() { cat "$state/records/$group/$1.json"; }
 	begin -i t -- sleep "$nap"
 	run -0 th restart --prehook="$root/one" --posthook="$root/two" "$group/t"
 	[ "$(cat "$root/order")" = $'one pre-restart 0\ntwo post-start 1' ]
-	[ "$(jq -r '[.task.hooks.options[] | .point] | join(" ")' "$state/records/$group/t.json")" = "pre-restart post-start" ]
-	# given again it is the same hook
-	run -0 th restart --prehook="$root/one" "$group/t"
-	[ "$(tail -n 2 "$root/order")" = $'one pre-restart 1\ntwo post-start 2' ]
+	[ "$(options_of t)" = '[]' ]
+	run -0 th restart "$group/t"
+	[ "$(wc -l <"$root/order")" -eq 2 ]
 	# a fatal one leaves it running
 	printf '#!/bin/sh\nexit 3\n' >"$root/no"
 	chmod 755 "$root/no"
 	run -120 th restart --prehook="$root/no" "$group/t"
 	[[ $output == *"not restarted: pre-restart/no"* ]]
 	is_state t running
+	[ "$(options_of t)" = '[]' ]
+	run -0 th restart "$group/t"
+	run -0 th stop "$group/t"
+}
+
+@test "restart --posthook: the start's own hook is not another, and stays" {
+	printf '#!/bin/sh\necho "$HOOK_POINT $RESTART_COUNT" >>%s/order\n' "$root" >"$root/own"
+	chmod 755 "$root/own"
+	begin -i t --posthook "$root/own" -- sleep "$nap"
+	run -0 th restart --posthook "$root/own" "$group/t"
+	[ "$(cat "$root/order")" = $'post-start 0\npost-start 1' ]
+	run -0 th restart "$group/t"
+	[ "$(tail -n 1 "$root/order")" = 'post-start 2' ]
+	[ "$(options_of t)" = '["post-start"]' ]
+	run -0 th stop "$group/t"
+}
+
+@test "restart --posthook: whoever takes over runs it, and forgets it" {
+	printf '#!/bin/sh\necho "$HOOK_POINT $RESTART_COUNT" >>%s/order\n' "$root" >"$root/own"
+	chmod 755 "$root/own"
+	hook pre-start/10-wait "[ \$RESTART_COUNT != 1 ] || { touch '$root/there'; while [ ! -e '$root/go' ]; do sleep 0.05; done; }"
+	begin -i t -- sleep "$nap"
+	th restart --posthook "$root/own" "$group/t" 3>&- 2>/dev/null &
+	pids+=($!)
+	wait_for test -e "$root/there"
+	[ "$(options_of t)" = '["post-start"]' ]
+	lose t
+	touch "$root/go"
+	run -0 th recover
+	wait_for is_state t running
+	[ "$(cat "$root/order")" = 'post-start 1' ]
+	dropped() { [ "$(options_of t)" = '[]' ]; }
+	wait_for dropped
+	run -0 th restart "$group/t"
+	[ "$(wc -l <"$root/order")" -eq 1 ]
 	run -0 th stop "$group/t"
 }
 
