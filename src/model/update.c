@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/parse.h"
+#include "model/artifact.h"
 #include "model/task-internal.h"
 
 #include <errno.h>
@@ -327,10 +328,10 @@ int update_resolve(const struct task *t, const struct cglimits *group_limits,
 
 /* ---- what differs ---- */
 
-static void add_change(struct update_changes *c, struct update_change change)
+void update_change_add(struct update_changes *c, const struct update_change *change)
 {
 	c->v = xreallocarray(c->v, c->n + 1, sizeof(*c->v));
-	c->v[c->n++] = change;
+	c->v[c->n++] = *change;
 }
 
 /* Variables are only ever set, never taken away. */
@@ -341,9 +342,9 @@ static void compare_env(const struct strv *a, const struct strv *b, struct updat
 		_cleanup_free_ char *name = xstrndup(b->v[i], n);
 
 		if (!is_same(env_get(a, name), env_get(b, name)))
-			add_change(ret, (struct update_change){.kind = UPDATE_RESTART,
-						.id = CONF_KEY_COUNT,
-						.key = xasprintf("env.%s", name)});
+			update_change_add(ret, &(struct update_change){.kind = UPDATE_RESTART,
+						       .id = CONF_KEY_COUNT,
+						       .key = xasprintf("env.%s", name)});
 	}
 }
 
@@ -364,7 +365,7 @@ void update_compare(const struct task *t, const struct cglimits *group_limits,
 		change.key = xasprintf("%s.%s", info->section, info->name);
 		change.from = TAKE_PTR(from);
 		change.to = TAKE_PTR(to);
-		add_change(ret, change);
+		update_change_add(ret, &change);
 	}
 }
 
@@ -374,6 +375,31 @@ char *update_change_format(const struct update_change *c)
 		return xasprintf("%s: changed", c->key);
 	return xasprintf(
 		"%s: %s -> %s", c->key, c->from ? c->from : "none", c->to ? c->to : "none");
+}
+
+char *update_changes_keys(const struct update_changes *c)
+{
+	struct strbuf b = STRBUF_INIT;
+
+	for (size_t i = 0; i < c->n; i++)
+		strbuf_addf(&b, "%s%s", i ? " " : "", c->v[i].key);
+	return strbuf_steal(&b);
+}
+
+static void add_value(struct strv *ret, const char *which, const char *name, const char *value)
+{
+	if (value && strlen(value) <= UPDATE_VALUE_MAX)
+		strv_addf(ret, "UPDATE_%s_%s=%s", which, name, value);
+}
+
+void update_changes_values(const struct update_changes *c, struct strv *ret)
+{
+	for (size_t i = 0; i < c->n; i++) {
+		_cleanup_free_ char *name = artifact_variable(c->v[i].key);
+
+		add_value(ret, "OLD", name, c->v[i].from);
+		add_value(ret, "NEW", name, c->v[i].to);
+	}
 }
 
 /* ---- exchanging ---- */

@@ -64,12 +64,23 @@ struct update_changes {
 void update_changes_done(struct update_changes *c);
 #define _cleanup_update_changes_ _cleanup_(update_changes_done)
 
+/* Takes what `change` holds. */
+void update_change_add(struct update_changes *c, const struct update_change *change);
+
 /* What differs, in the order of the keys; *ret is empty before. */
 void update_compare(const struct task *t, const struct cglimits *group_limits,
 	const struct task *next, struct update_changes *ret);
 
 /* "limits.memory: 2G -> 1G", "env.PORT: changed". The caller frees it. */
 char *update_change_format(const struct update_change *c);
+
+/* "limits.memory env.PORT". The caller frees it. */
+char *update_changes_keys(const struct update_changes *c);
+
+/* For hooks: "UPDATE_OLD_LIMITS_MEMORY=2G" and "UPDATE_NEW_...", appended to `ret`. What is not set
+ * is left out, and so is what is longer than an environment holds of all keys together. */
+#define UPDATE_VALUE_MAX ((size_t)16 * 1024)
+void update_changes_values(const struct update_changes *c, struct strv *ret);
 
 /* Exchanges all that can be changed of a task. [group-limits] stay: they are the group's. */
 void update_swap(struct task *a, struct task *b);

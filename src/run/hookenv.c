@@ -13,8 +13,8 @@
 
 #define SYSTEM_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-/* Everything that can be set but STATE_NAME and ARTIFACT_NAME_*, whose names are the hook's and the
- * artifact's own. */
+/* Everything that can be set but STATE_NAME, ARTIFACT_NAME_*, UPDATE_OLD_KEY and UPDATE_NEW_KEY,
+ * whose names are the hook's, the artifact's and the key's own. */
 static const char *const names[] = {
 	"PATH",
 	"HOME",
@@ -81,7 +81,8 @@ static bool is_ours(const char *name)
 	for (const char *const *p = names; *p; p++)
 		if (strcmp(*p, name) == 0)
 			return !may_be_replaced(name);
-	return str_starts_with(name, "STATE_") || str_starts_with(name, "ARTIFACT_");
+	return str_starts_with(name, "STATE_") || str_starts_with(name, "ARTIFACT_") ||
+	       str_starts_with(name, "UPDATE_");
 }
 
 static void add_others(struct strv *env, const struct strv *from)
@@ -198,6 +199,8 @@ static void add_task(const struct hook_env *e, struct strv *env)
 	strv_addf(env, "RUN_NUMBER=%u", e->run_number);
 	strv_addf(env, "RESTART_COUNT=%u", e->restart_count);
 	add(env, "UPDATE_KEYS", e->update_keys);
+	for (size_t i = 0; e->update_values && i < e->update_values->n; i++)
+		strv_add(env, e->update_values->v[i]);
 }
 
 static void add_outcome(const struct hook_env *e, struct strv *env)

@@ -20,16 +20,17 @@ struct hook_env {
 	const char *task_cgroup, *group_cgroup; /* absolute paths */
 	pid_t task_pid;				/* 0: absent */
 	unsigned run_number, restart_count;
-	const char *update_keys;       /* UPDATE_KEYS; NULL: absent */
-	const struct outcome *outcome; /* NULL: absent */
-	usec_t duration;	       /* of the process; only with an outcome */
-	const char *result_file;       /* HOOK_RESULT */
-	const char *state_dir;	       /* HOOK_STATE_DIR */
-	const char *taskhook;	       /* path of the running program */
-	const char *node_ip;	       /* where [node] tells none; NULL: absent */
-	const char *home, *user;       /* of the user it runs as */
-	const struct strv *handed;     /* NAME=VALUE from earlier hooks of the same user */
-	const struct strv *state;      /* NAME=VALUE: given as STATE_NAME */
+	const char *update_keys;	  /* UPDATE_KEYS; NULL: absent */
+	const struct strv *update_values; /* UPDATE_OLD_*, UPDATE_NEW_*; NULL: absent */
+	const struct outcome *outcome;	  /* NULL: absent */
+	usec_t duration;		  /* of the process; only with an outcome */
+	const char *result_file;	  /* HOOK_RESULT */
+	const char *state_dir;		  /* HOOK_STATE_DIR */
+	const char *taskhook;		  /* path of the running program */
+	const char *node_ip;		  /* where [node] tells none; NULL: absent */
+	const char *home, *user;	  /* of the user it runs as */
+	const struct strv *handed;	  /* NAME=VALUE from earlier hooks of the same user */
+	const struct strv *state;	  /* NAME=VALUE: given as STATE_NAME */
 	const struct artifact_results *artifacts; /* ARTIFACTS, ARTIFACT_NAME_*; none: absent */
 };
 

@@ -497,6 +497,7 @@ static void make_environment(struct hook_session *s, const struct hook *h, enum 
 			.run_number = s->run_number,
 			.restart_count = s->restart_count,
 			.update_keys = s->update_keys,
+			.update_values = s->update_values,
 			.outcome = s->outcome,
 			.duration = s->duration,
 			.result_file = result_file,

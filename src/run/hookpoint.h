@@ -55,8 +55,9 @@ struct hook_session {
 	/* Kept up to date by the owner. */
 	pid_t task_pid;
 	unsigned run_number, restart_count;
-	const char *update_keys;       /* what an update changes; NULL: there is none */
-	const struct outcome *outcome; /* its result is RESULT_NONE until the task has ended */
+	const char *update_keys;	  /* what an update changes; NULL: there is none */
+	const struct strv *update_values; /* NAME=VALUE, old and new; NULL: none */
+	const struct outcome *outcome;	  /* its result is RESULT_NONE until the task has ended */
 	usec_t duration;
 	const struct artifact_results *artifacts; /* what was fetched; NULL: nothing */
 	/* The session's own. */

@@ -51,6 +51,7 @@ static json_t *add_marks(json_t *before, const struct update_changes *changes)
 		}
 		j = json_object();
 		json_put_text(j, "from", first);
+		json_put_text(j, "previous", c->from);
 		json_put_text(j, "to", c->to);
 		json_put_text(j, "at", clock_rfc3339(now, when, sizeof(when)));
 		json_put_u64(j, "at_usec", now);
@@ -189,27 +190,23 @@ static int put_in_place(struct context *c, struct task *other, const struct cgli
 
 /* ---- hooks ---- */
 
-static char *join_keys(const struct update_changes *changes)
-{
-	struct strbuf b = STRBUF_INIT;
-
-	for (size_t i = 0; i < changes->n; i++)
-		strbuf_addf(&b, "%s%s", i ? " " : "", changes->v[i].key);
-	return strbuf_steal(&b);
-}
-
-static int run_hooks(struct context *c, const char *keys, enum hook_point point,
+static int run_hooks(struct context *c, const struct update_changes *changes, enum hook_point point,
 	struct point_result *ret, struct th_err *err)
 {
+	_cleanup_free_ char *keys = update_changes_keys(changes);
+	_cleanup_strv_ struct strv values = STRV_INIT;
 	int rc;
 
 	if (point == POINT_PRE_UPDATE) {
 		c->requests.interrupt_hooks = c->requests.stop;
 		c->hooks.interrupt = &c->requests.interrupt_hooks;
 	}
+	update_changes_values(changes, &values);
 	c->hooks.update_keys = keys;
+	c->hooks.update_values = &values;
 	rc = stage_run_point(c, point, ret, err);
 	c->hooks.update_keys = NULL;
+	c->hooks.update_values = NULL;
 	c->hooks.interrupt = NULL;
 	return rc;
 }
@@ -231,12 +228,12 @@ static bool run_pre_hooks(
 {
 	_cleanup_point_ struct point_result hooks = {0};
 	_cleanup_err_ struct th_err why = TH_ERR_INIT;
-	_cleanup_free_ char *text = NULL, *line = NULL, *keys = join_keys(changes);
+	_cleanup_free_ char *text = NULL, *line = NULL;
 	bool had_process = context_has_process(c);
 	int status, r;
 
 	updates_add_hooks(c, job);
-	r = run_hooks(c, keys, POINT_PRE_UPDATE, &hooks, &why);
+	r = run_hooks(c, changes, POINT_PRE_UPDATE, &hooks, &why);
 	if (c->requests.stop) {
 		updates_end(c, job, EXIT_BUSY, "it is being stopped, nothing was changed");
 		return false;
@@ -257,7 +254,8 @@ static bool run_pre_hooks(
 }
 
 /* What a fatal one is to be told with, and *ret_status; or NULL. The caller frees it. */
-static char *run_post_hooks(struct context *c, const char *keys, int *ret_status)
+static char *run_post_hooks(
+	struct context *c, const struct update_changes *changes, int *ret_status)
 {
 	_cleanup_point_ struct point_result hooks = {0};
 	_cleanup_err_ struct th_err why = TH_ERR_INIT;
@@ -266,7 +264,7 @@ static char *run_post_hooks(struct context *c, const char *keys, int *ret_status
 
 	/* As those of post-start: whoever takes over now does not run them a second time. */
 	note_update(c, LIVE_UPDATE_NONE);
-	(void)run_hooks(c, keys, POINT_POST_UPDATE, &hooks, &why);
+	(void)run_hooks(c, changes, POINT_POST_UPDATE, &hooks, &why);
 	if (!hooks.fatal)
 		return NULL;
 	text = describe_hook(POINT_POST_UPDATE, &hooks, &why, ret_status);
@@ -279,10 +277,9 @@ static char *run_post_hooks(struct context *c, const char *keys, int *ret_status
 static void finish(struct context *c, struct update_job *job, const struct update_changes *changes,
 	unsigned warned_before)
 {
-	_cleanup_free_ char *keys = join_keys(changes), *line = NULL;
 	int status = EXIT_OK;
+	_cleanup_free_ char *line = run_post_hooks(c, changes, &status);
 
-	line = run_post_hooks(c, keys, &status);
 	if (!line && c->warned > warned_before)
 		status = EXIT_WITH_FAILURES;
 	updates_end(c, job, status, line);
@@ -290,10 +287,9 @@ static void finish(struct context *c, struct update_job *job, const struct updat
 
 /* ---- of a supervisor that was killed ---- */
 
-/* The keys of the last update, as far as their values are not those of the start again. */
-static char *last_keys(const struct context *c)
+/* What the last update has changed, as far as the values are not those of the start again. */
+static void last_changes(const struct context *c, struct update_changes *ret)
 {
-	struct strbuf b = STRBUF_INIT;
 	json_int_t last = 0, at;
 	const char *key;
 	json_t *mark;
@@ -301,14 +297,17 @@ static char *last_keys(const struct context *c)
 	json_object_foreach(c->record.updates, key, mark)
 	{
 		at = json_integer_value(json_object_get(mark, "at_usec"));
-		if (at < last)
-			continue;
-		if (at > last)
-			strbuf_reset(&b);
-		last = at;
-		strbuf_addf(&b, "%s%s", b.len ? " " : "", key);
+		last = MAX(last, at);
 	}
-	return strbuf_steal(&b);
+	json_object_foreach(c->record.updates, key, mark)
+	{
+		at = json_integer_value(json_object_get(mark, "at_usec"));
+		if (at == last)
+			update_change_add(ret,
+				&(struct update_change){.key = xstrdup(key),
+					.from = json_to_text(json_object_get(mark, "previous")),
+					.to = json_to_text(json_object_get(mark, "to"))});
+	}
 }
 
 /* Those of its command line, which were for it alone. */
@@ -332,12 +331,13 @@ static void drop_hooks(struct context *c)
 
 static void run_owed_hooks(struct context *c)
 {
-	_cleanup_free_ char *keys = last_keys(c), *line = NULL;
+	_cleanup_update_changes_ struct update_changes changes = {.n = 0};
 	_cleanup_err_ struct th_err why = TH_ERR_INIT;
 	int status;
 
 	c->owes_update_hooks = false;
-	line = run_post_hooks(c, keys, &status);
+	last_changes(c, &changes);
+	free(run_post_hooks(c, &changes, &status));
 	drop_hooks(c);
 	if (context_write_record(c, &why) < 0)
 		context_warn(c, "%s, continuing", err_text(&why));

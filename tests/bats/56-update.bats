@@ -153,6 +153,31 @@ restarts_of() { th status --json "$group/$1" | jq -r .restarts; }
 	[ ! -e "$root/order" ]
 }
 
+@test "hooks see old and new values, of variables none" {
+	for p in pre-update post-update; do
+		hook "$p/10-say" "env | grep ^UPDATE_ | sort >>'$root/order'; printf '<%s>\n' \"\$UPDATE_NEW_TASK_COMMAND\" >>'$root/order'"
+	done
+	begin -i t -e SECRET=old --set task.stop-timeout=9s -- sh -c 'echo run; sleep 1000'
+	wait_for logs_hold t run
+	values() {
+		printf '%s\n' 'UPDATE_KEYS=task.stop-timeout task.nice' 'UPDATE_NEW_TASK_NICE=3' \
+			'UPDATE_NEW_TASK_STOP_TIMEOUT=8s' 'UPDATE_OLD_TASK_STOP_TIMEOUT=9s' '<>'
+	}
+	run -0 update "$group/t" --restart --set task.stop-timeout=8s --set task.nice=3
+	diff "$root/order" <(values; values)
+	# the value before this update, not that of the start
+	rm "$root/order"
+	run -0 update "$group/t" --set task.stop-timeout=7s
+	grep -qx 'UPDATE_OLD_TASK_STOP_TIMEOUT=8s' "$root/order"
+	# a line feed is one value's
+	rm "$root/order"
+	run -0 update "$group/t" --restart --set env.SECRET=new --set task.command="sleep '1000
+2'"
+	run -1 grep -q 'SECRET=\|new' "$root/order"
+	[ "$(tail -n 2 "$root/order")" = $'<sleep \'1000\n2\'>' ]
+	run -0 th stop "$group/t"
+}
+
 @test "a failing pre-update hook: 120, a slow one 121, and nothing is changed" {
 	hook pre-update/10-no 'echo "not today"; exit 3'
 	begin -i t -- sleep "$nap"
@@ -415,7 +440,7 @@ restarts_of() { th status --json "$group/$1" | jq -r .restarts; }
 @test "a supervisor that is killed during the restart: its hooks are in the record, and post-update follows" {
 	printf '#!/bin/sh\necho own $HOOK_POINT $UPDATE_KEYS >>%s/order\n' "$root" >"$root/hook"
 	chmod 755 "$root/hook"
-	hook post-update/90-say "echo dir \$HOOK_POINT \$UPDATE_KEYS >>'$root/order'"
+	hook post-update/90-say "echo dir \$HOOK_POINT \$UPDATE_KEYS >>'$root/order'; echo \"\$UPDATE_OLD_TASK_KEEP \$UPDATE_NEW_TASK_KEEP\" >'$root/values'"
 	begin -i t --hook "post-update:$root/hook" -- sh -c 'echo "run $FOO"; sleep 1000'
 	wait_for logs_hold t run
 	hook pre-restart/10-wait "touch '$root/there'; while [ ! -e '$root/go' ]; do sleep 0.05; done"
@@ -428,6 +453,7 @@ restarts_of() { th status --json "$group/$1" | jq -r .restarts; }
 	wait_for logs_hold t 'run new'
 	wait_for grep -qs dir "$root/order"
 	[ "$(cat "$root/order")" = $'own pre-update task.keep env.FOO\ndir post-update task.keep env.FOO\n''own post-update task.keep env.FOO' ]
+	[ "$(cat "$root/values")" = 'logs all' ]
 	options_are() { [ "$(record_of t | jq -c '[.task.hooks.options[].option]')" = "$1" ]; }
 	wait_for options_are '["--hook"]'
 	rm "$root/order"

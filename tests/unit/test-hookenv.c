@@ -192,6 +192,7 @@ static void check_others(void)
 	strv_add(&task.hooks_pass_env, "TASK_ID=evil");
 	strv_add(&task.hooks_pass_env, "PATH=/evil");
 	strv_add(&task.hooks_pass_env, "STATE_lease=evil");
+	strv_add(&task.hooks_pass_env, "UPDATE_NEW_TASK_NICE=evil");
 	strv_add(&handed, "PORT=8080");
 	strv_add(&handed, "OPERATOR=evil");
 	strv_add(&handed, "LANG=de_DE.UTF-8");
@@ -207,6 +208,7 @@ static void check_others(void)
 	has(&env, "PATH", "/opt/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
 	has(&env, "LANG", "de_DE.UTF-8");
 	has(&env, "STATE_lease", "abc");
+	has(&env, "UPDATE_NEW_TASK_NICE", NULL);
 	has(&env, "STATE_PATH", "/x");
 	check_names_are_known(&env, "with others");
 	strv_done(&env);
