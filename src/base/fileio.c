@@ -26,6 +26,9 @@
 /* Of the name that is replaced this much stands in the temporary one, which has to fit NAME_MAX. */
 #define TEMP_STEM_MAX 200
 
+/* A name that is replaced this often while its file is locked is being fought over. */
+#define OWN_TRIES_MAX 100
+
 /* A reading meets a change this often before it gives up. */
 #define STEADY_TRIES_MAX 100
 
@@ -187,6 +190,101 @@ int file_replace_at(int dirfd, const char *path, mode_t mode, const void *p, siz
 	if (r < 0)
 		(void)unlinkat(dirfd, temp, 0);
 	return r;
+}
+
+/* For good where the file system knows no locks: then nobody else finds one either. */
+static int lock_open_file(int fd)
+{
+	struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+
+	if (fcntl(fd, F_OFD_SETLK, &whole) == 0 || errno == ENOLCK || errno == EOPNOTSUPP ||
+		errno == ENOSYS)
+		return 0;
+	return errno == EACCES ? -EAGAIN : -errno;
+}
+
+static bool is_named(int dirfd, const char *path, int fd)
+{
+	struct stat st, named;
+
+	return fstat(fd, &st) == 0 && fstatat(dirfd, path, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       named.st_dev == st.st_dev && named.st_ino == st.st_ino;
+}
+
+int file_own_at(int dirfd, const char *path)
+{
+	for (unsigned tries = 0; tries < OWN_TRIES_MAX; tries++) {
+		_cleanup_close_ int fd = openat(
+			dirfd, path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+		struct stat st;
+		int r;
+
+		if (fd < 0)
+			return errno == EISDIR || errno == ENXIO ? -EMEDIUMTYPE : -errno;
+		if (fstat(fd, &st) < 0)
+			return -errno;
+		if (!S_ISREG(st.st_mode))
+			return -EMEDIUMTYPE;
+		r = lock_open_file(fd);
+		if (r < 0)
+			return r;
+		/* its owner may have replaced it between our open and our lock */
+		if (is_named(dirfd, path, fd))
+			return TAKE_FD(fd);
+	}
+	return -EAGAIN;
+}
+
+static int rename_to_unused(int dirfd, const char *temp, const char *path)
+{
+	if (renameat2(dirfd, temp, dirfd, path, RENAME_NOREPLACE) == 0)
+		return 0;
+	/* not with this file system or kernel */
+	if (errno == EINVAL || errno == ENOSYS)
+		return renameat(dirfd, temp, dirfd, path) < 0 ? -errno : 0;
+	return -errno;
+}
+
+/* temp_publish(), but over nothing that is not ours. -EEXIST: there is something else now. */
+static int temp_publish_owned(int dirfd, const char *temp, const char *path, int fd)
+{
+	_cleanup_close_ int other = -1;
+
+	if (fd < 0 || !is_named(dirfd, path, fd)) {
+		other = file_own_at(dirfd, path);
+		if (other == -ENOENT)
+			return rename_to_unused(dirfd, temp, path);
+		if (other < 0)
+			return other;
+	}
+	return temp_publish(dirfd, temp, path);
+}
+
+int file_replace_owned_at(
+	int dirfd, const char *path, mode_t mode, const void *p, size_t n, int *fd)
+{
+	_cleanup_free_ char *temp = NULL;
+	_cleanup_close_ int own = temp_create(dirfd, path, &temp);
+	int r;
+
+	if (own < 0)
+		return own;
+	r = fd_write_all(own, p, n);
+	if (r >= 0)
+		r = set_mode(own, mode);
+	if (r >= 0)
+		r = lock_open_file(own);
+	if (r >= 0)
+		r = temp_publish_owned(dirfd, temp, path, *fd);
+	for (unsigned tries = 0; r == -EEXIST && tries < OWN_TRIES_MAX; tries++)
+		r = temp_publish_owned(dirfd, temp, path, *fd);
+	if (r < 0) {
+		(void)unlinkat(dirfd, temp, 0);
+		return r;
+	}
+	fd_close(*fd);
+	*fd = TAKE_FD(own);
+	return 0;
 }
 
 /* The file to write into: what is there is ours alone, or it is made anew. */

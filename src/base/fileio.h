@@ -38,6 +38,26 @@ int file_replace_at(int dirfd, const char *path, mode_t mode, const void *p, siz
 int file_alternate_at(
 	int dirfd, const char *path, const char *before, mode_t mode, const void *p, size_t n);
 
+/*
+ * A file that one process at a time replaces, again and again. It is locked for as long as its
+ * descriptor is open (F_OFD_SETLK: fcntl_locking(2), so that reading it drops no lock), and each
+ *new one is locked before it has the name. There is no lock file that a kill could leave.
+ *
+ *	fd = file_own_at(AT_FDCWD, path);
+ *	...
+ *	r = file_replace_owned_at(AT_FDCWD, path, 0644, p, n, &fd);
+ */
+
+/* The file, locked; the caller closes it. -EAGAIN: another has it; -ENOENT; -EMEDIUMTYPE: no
+ * regular file; -ELOOP: a link. Where the file system knows no locks it is had without one. */
+int file_own_at(int dirfd, const char *path);
+
+/* As file_replace_at(); *fd, which is -1 where there was no file, is the new one on success, and
+ * the one before is closed. What else has got the name meanwhile is replaced, too, unless another
+ * has locked that: -EAGAIN. */
+int file_replace_owned_at(
+	int dirfd, const char *path, mode_t mode, const void *p, size_t n, int *fd);
+
 /* Removes from a directory the temporary files that file_replace_at() made in processes that are
  * gone, and that were not written to for `min_age_usec`. Everything else stays. Returns how many.
  */

@@ -29,6 +29,7 @@ struct drive {
 	usec_t shift_usec;     /* the clock of the run is so far ahead of the monotonic one */
 	usec_t *asked_usec;    /* of each measurement under way, wall clock */
 	int signal_fd;
+	int record_fd; /* of hookrun_own() */
 	bool terminal;
 };
 
@@ -62,14 +63,14 @@ static usec_t run_clock(const struct drive *d)
 	return usec_add(clock_monotonic_usec(), d->shift_usec);
 }
 
-static int save(const struct drive *d, struct th_err *err)
+static int save(struct drive *d, struct th_err *err)
 {
 	_cleanup_json_ json_t *record = NULL;
 
 	if (!d->o->output)
 		return 0;
 	record = hookrun_to_json(&d->rs, d->started_usec, clock_realtime_usec());
-	return hookrun_write(d->o->output, record, err);
+	return hookrun_write(d->o->output, record, &d->record_fd, err);
 }
 
 static void begin_due(struct drive *d)
@@ -173,7 +174,9 @@ static int run(struct drive *d, struct th_err *err)
 	_cleanup_json_ json_t *record = NULL;
 	int r = 0;
 
-	if (d->o->resume)
+	if (d->o->output)
+		r = hookrun_own(d->o->output, &d->record_fd, err);
+	if (r == 0 && d->o->resume)
 		r = take_up(d, err);
 	if (r < 0)
 		return r;
@@ -193,7 +196,11 @@ static int run(struct drive *d, struct th_err *err)
 
 int drive_run(const struct options *o, const struct tmpl *t, struct th_err *err)
 {
-	struct drive d = {.o = o, .t = t, .signal_fd = -1, .terminal = isatty(STDERR_FILENO) == 1};
+	struct drive d = {.o = o,
+		.t = t,
+		.signal_fd = -1,
+		.record_fd = -1,
+		.terminal = isatty(STDERR_FILENO) == 1};
 	int r = open_signals(err);
 
 	if (r < 0)
@@ -205,6 +212,7 @@ int drive_run(const struct options *o, const struct tmpl *t, struct th_err *err)
 	r = run(&d, err);
 	runstate_done(&d.rs);
 	free(d.asked_usec);
+	fd_close(d.record_fd);
 	fd_close(d.signal_fd);
 	return r;
 }

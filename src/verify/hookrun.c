@@ -12,7 +12,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 static void set_text(json_t *o, const char *key, const char *text)
@@ -149,21 +148,55 @@ json_t *hookrun_to_json(const struct runstate *rs, usec_t started_usec, usec_t n
 	return o;
 }
 
-int hookrun_write(const char *path, const json_t *record, struct th_err *err)
+/* The process of the run that has the file, as far as its record tells; 0. */
+static int owner_of(const char *path)
+{
+	_cleanup_err_ struct th_err err = TH_ERR_INIT;
+	_cleanup_json_ json_t *record = NULL;
+	json_int_t pid;
+
+	if (hookrun_read(path, &record, &err) < 0)
+		return 0;
+	pid = json_integer_value(json_object_get(json_object_get(record, "process"), "pid"));
+	return pid > 0 && pid <= INT_MAX ? (int)pid : 0;
+}
+
+static int refuse_busy(const char *path, struct th_err *err)
+{
+	int pid = owner_of(path);
+	_cleanup_free_ char *where = pid ? xasprintf(", in process %d", pid) : NULL;
+
+	return err_set(err, EXIT_BUSY, EBUSY,
+		"the run of '%s' is still under way%s (wait for its end, or name another file)",
+		path, where ? where : "");
+}
+
+static int refuse_write(const char *path, int r, struct th_err *err)
+{
+	if (r == -EAGAIN)
+		return refuse_busy(path, err);
+	/* a link or a device, as /dev/null, would be replaced, and not written to */
+	return err_set(err, EXIT_CANTCREAT, -r, "cannot write the record '%s': %s", path,
+		r == -EMEDIUMTYPE || r == -ELOOP ? "not a regular file" : strerror(-r));
+}
+
+int hookrun_own(const char *path, int *ret_fd, struct th_err *err)
+{
+	int r = file_own_at(AT_FDCWD, path);
+
+	if (r < 0 && r != -ENOENT)
+		return refuse_write(path, r, err);
+	*ret_fd = r < 0 ? -1 : r;
+	return 0;
+}
+
+int hookrun_write(const char *path, const json_t *record, int *fd, struct th_err *err)
 {
 	_cleanup_free_ char *text = json_dumps(record, JSON_INDENT(2));
 	_cleanup_free_ char *line = xasprintf("%s\n", text ? text : "{}");
-	struct stat st;
-	int r = 0;
+	int r = file_replace_owned_at(AT_FDCWD, path, 0644, line, strlen(line), fd);
 
-	/* a link or a device, as /dev/null, would be replaced, and not written to */
-	if (lstat(path, &st) == 0 && !S_ISREG(st.st_mode))
-		return err_set(err, EXIT_CANTCREAT, EMEDIUMTYPE,
-			"cannot write the record '%s': not a regular file", path);
-	r = file_replace_at(AT_FDCWD, path, 0644, line, strlen(line));
-	return r < 0 ? err_set(err, EXIT_CANTCREAT, -r, "cannot write the record '%s': %s", path,
-			       strerror(-r))
-		     : 0;
+	return r < 0 ? refuse_write(path, r, err) : 0;
 }
 
 /* ---- back ------------------------------------------------------------------------------------ */
@@ -352,8 +385,7 @@ static int check_process(const json_t *record, const char *path, struct th_err *
 
 	if (boot && strcmp(boot, proc_boot_id()) == 0 && pid > 0 && pid <= INT_MAX && ticks > 0 &&
 		pid != getpid() && proc_is_alive((pid_t)pid, (uint64_t)ticks))
-		return err_set(err, EXIT_BUSY, EBUSY,
-			"the run of '%s' is still under way, in process %d", path, (int)pid);
+		return refuse_busy(path, err);
 	return 0;
 }
 

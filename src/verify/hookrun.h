@@ -16,9 +16,16 @@
  * completed, if it is over. */
 json_t *hookrun_to_json(const struct runstate *rs, usec_t started_usec, usec_t now_usec);
 
-/* Replaces the file at once: readers see the old or the new record. -errno with err
- * (EXIT_CANTCREAT). */
-int hookrun_write(const char *path, const json_t *record, struct th_err *err);
+/*
+ * The file of a record belongs to one run at a time: its descriptor, locked, or -1 where there is
+ * no file yet. The caller closes it. -EBUSY with err (EXIT_BUSY): another run's, which is still
+ * under way; else -errno with err (EXIT_CANTCREAT).
+ */
+int hookrun_own(const char *path, int *ret_fd, struct th_err *err);
+
+/* Replaces the file at once: readers see the old or the new record. *fd, of hookrun_own(), becomes
+ * the new one. -errno with err as there. */
+int hookrun_write(const char *path, const json_t *record, int *fd, struct th_err *err);
 
 #define HOOKRUN_FORMAT	 1
 #define HOOKRUN_SIZE_MAX ((size_t)256 * 1024 * 1024)

@@ -3,6 +3,7 @@
 #include "verify/replay.h"
 
 #include "base/alloc.h"
+#include "base/fd.h"
 #include "base/log.h"
 #include "verify/assess.h"
 #include "verify/hookrun.h"
@@ -186,6 +187,7 @@ int replay_run(const struct options *o, const struct tmpl *t, struct th_err *err
 {
 	_cleanup_json_ json_t *record = NULL, *result = NULL;
 	struct replay p = {.o = o, .t = t};
+	_cleanup_close_ int fd = -1;
 	int r = hookrun_read(o->replay, &record, err);
 
 	if (r < 0)
@@ -198,7 +200,7 @@ int replay_run(const struct options *o, const struct tmpl *t, struct th_err *err
 		end(&p);
 		result = hookrun_to_json(&p.rs, p.started_usec, p.ended_usec);
 		if (o->output)
-			r = hookrun_write(o->output, result, err);
+			r = hookrun_write(o->output, result, &fd, err);
 	}
 	if (r == 0) {
 		report_end(&p.rs, o->json ? result : NULL);

@@ -130,7 +130,7 @@ killed_run()
 	run -65 --separate-stderr th verify --output="$record" --resume "$t"
 	[[ $stderr == *"taskhook did not write it"* ]]
 	[ "$(grep -c . "$count")" = 3 ]
-	run -78 th verify --output="$BATS_TEST_TMPDIR" --resume "$t"
+	run -73 th verify --output="$BATS_TEST_TMPDIR" --resume "$t"
 }
 
 @test "--resume: not while the run is under way" {
@@ -143,6 +143,65 @@ killed_run()
 	[[ $stderr == *"is still under way, in process $pid"* ]]
 	kill -TERM "$pid"
 	wait "$pid"
+}
+
+@test "a record belongs to one run at a time" {
+	write_template 1h
+	mkdir "$BATS_TEST_TMPDIR/records"
+	record=$BATS_TEST_TMPDIR/records/it
+	"$TASKHOOK_PROGRAM" verify --output="$record" "$t" 2>"$BATS_TEST_TMPDIR/err" 3>&- &
+	local pid=$!
+	pids+=("$pid")
+	wait_for measured 1
+	cp "$record" "$record.before"
+	run -75 --separate-stderr th verify --output="$record" "$t"
+	[[ $stderr == *"the run of '$record' is still under way, in process $pid (wait for its end"* ]]
+	# also where the record tells of no process
+	jq 'del(.process)' "$record.before" >"$BATS_TEST_TMPDIR/recorded"
+	run -75 --separate-stderr th verify --output="$record" --replay="$BATS_TEST_TMPDIR/recorded" "$t"
+	cmp "$record" "$record.before"
+	kill -TERM "$pid"
+	wait "$pid"
+	rm "$record.before"
+	run -0 th verify --output="$record" --replay="$record" "$t"
+	[ "$(ls -A "$BATS_TEST_TMPDIR/records")" = it ]
+}
+
+@test "of several that go on with one run at once, one does" {
+	write_template 10ms
+	killed_run
+	local status i ended=()
+	for i in {1..6}; do
+		# whoever comes when the run has ended tells its end
+		(
+			status=0
+			"$TASKHOOK_PROGRAM" verify --output="$record" --resume "$t" 2>"$BATS_TEST_TMPDIR/err.$i" || status=$?
+			echo "$status" >"$BATS_TEST_TMPDIR/status.$i"
+		) 3>&- &
+		ended+=("$!")
+	done
+	wait "${ended[@]}"
+	[ "$(cat "$BATS_TEST_TMPDIR"/err.? | grep -c 'going on with')" = 1 ]
+	for i in {1..6}; do
+		status=$(<"$BATS_TEST_TMPDIR/status.$i")
+		[ "$status" = 0 ] || grep "is still under way" "$BATS_TEST_TMPDIR/err.$i"
+		[ "$status" = 0 ] || [ "$status" = 75 ]
+	done
+	[ "$(status .metricResults[0].count)" = 4 ]
+	[ "$(grep -c . "$count")" = 5 ]
+}
+
+@test "of several that begin one run at once, one does" {
+	write_template 10ms
+	touch "$count.go"
+	local i ended=()
+	for i in {1..6}; do
+		"$TASKHOOK_PROGRAM" verify --output="$record" --resume "$t" 2>"$BATS_TEST_TMPDIR/err.$i" 3>&- &
+		ended+=("$!")
+	done
+	wait "${ended[@]}" || true
+	[ "$(grep -c . "$count")" = 4 ]
+	[ "$(status .phase)" = Successful ]
 }
 
 @test "a secret does not stand in the record, and may be another one when a run goes on" {

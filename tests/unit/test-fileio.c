@@ -294,6 +294,109 @@ static void test_alternate_is_whole(void)
 	diag("%d readings gave up", given_up);
 }
 
+static int replace_owned(const char *text, int *fd)
+{
+	return file_replace_owned_at(tempdir.fd, "own/ed", 0644, text, strlen(text), fd);
+}
+
+static void test_own(void)
+{
+	_cleanup_free_ char *s = NULL;
+	int fd = -1, other = -1;
+
+	tempdir_mkdir("own");
+	is_int(file_own_at(tempdir.fd, "own/ed"), -ENOENT, "nothing there to own");
+	is_int(replace_owned("one", &fd), 0, "made");
+	ok(fd >= 0, "and owned");
+	is_uint(tempdir_mode("own/ed"), 0644, "with the mode that was asked for");
+	is_int(file_own_at(tempdir.fd, "own/ed"), -EAGAIN, "nobody else gets it");
+	is_int(replace_owned("other", &other), -EAGAIN, "nor writes it");
+	is_int(other, -1, "the other's is as it was");
+	is_int(try_read("own/ed", 0, 10, &s, NULL), 0, "anybody reads it");
+	is_str(s, "one", "what its owner wrote");
+	is_int(replace_owned("two", &fd), 0, "replaced");
+	is_int(file_own_at(tempdir.fd, "own/ed"), -EAGAIN, "it is owned all the same");
+
+	if (unlinkat(tempdir.fd, "own/ed", 0) != 0)
+		bail("unlink: %s", strerror(errno));
+	is_int(replace_owned("three", &fd), 0, "made again, where somebody removed it");
+	is_int(file_own_at(tempdir.fd, "own/ed"), -EAGAIN, "and owned");
+	tempdir_write("mine", "x");
+	if (renameat(tempdir.fd, "mine", tempdir.fd, "own/ed") != 0)
+		bail("rename: %s", strerror(errno));
+	is_int(replace_owned("four", &fd), 0, "what somebody put there is replaced");
+	(void)unlinkat(tempdir.fd, "own/ed", 0);
+	is_int(replace_owned("other", &other), 0, "another makes it, after it was removed");
+	is_int(replace_owned("five", &fd), -EAGAIN, "that one is the other's now");
+	is_int(try_read("own/ed", 0, 10, &s, NULL), 0, "and");
+	is_str(s, "other", "stays as it is");
+	(void)close(other);
+	is_int(replace_owned("six", &fd), 0, "until the other is gone");
+	(void)close(fd);
+	fd = file_own_at(tempdir.fd, "own/ed");
+	ok(fd >= 0, "free again");
+	(void)close(fd);
+
+	is_int(file_own_at(tempdir.fd, "."), -EMEDIUMTYPE, "a directory");
+	tempdir_symlink("own/ed", "own-link");
+	is_int(file_own_at(tempdir.fd, "own-link"), -ELOOP, "a link");
+}
+
+/* What one of several that begin at once gets: 0, it has the file and replaced it twice. */
+static int own_at_once(int gate)
+{
+	int fd = -1, r;
+	char c;
+
+	(void)!read(gate, &c, 1);
+	r = replace_owned("text", &fd);
+	return r < 0 ? -r : -replace_owned("more", &fd);
+}
+
+static void test_own_at_once(void)
+{
+	int odd = 0;
+
+	for (int round = 0; round < 20; round++) {
+		int gate[2], end[2], told[2], n_owners = 0, n_others = 0;
+		pid_t pids[8];
+		char c;
+
+		(void)unlinkat(tempdir.fd, "own/ed", 0);
+		if (round % 2)
+			tempdir_write("own/ed", "x");
+		if (pipe2(gate, O_CLOEXEC) || pipe2(end, O_CLOEXEC) || pipe2(told, O_CLOEXEC))
+			bail("pipe2: %s", strerror(errno));
+		for (size_t i = 0; i < ARRAY_SIZE(pids); i++) {
+			pids[i] = fork();
+			if (pids[i] != 0)
+				continue;
+			(void)close(gate[1]);
+			(void)close(end[1]);
+			c = (char)own_at_once(gate[0]);
+			(void)!write(told[1], &c, 1);
+			/* what it has it keeps until all have tried */
+			(void)!read(end[0], &c, 1);
+			_exit(0);
+		}
+		(void)close(gate[1]);
+		for (size_t i = 0; i < ARRAY_SIZE(pids) && read(told[0], &c, 1) == 1; i++) {
+			n_owners += c == 0;
+			n_others += c == EAGAIN;
+		}
+		(void)close(end[1]);
+		for (size_t i = 0; i < ARRAY_SIZE(pids); i++)
+			(void)wait_child(pids[i]);
+		odd += n_owners != 1 || n_others != 7;
+		(void)close(gate[0]);
+		(void)close(end[0]);
+		(void)close(told[0]);
+		(void)close(told[1]);
+	}
+	is_int(odd, 0, "of eight at once one has it, twenty times");
+	is_int(count_entries(tempdir_path("own")), 1, "and no temporary file is left");
+}
+
 static void test_write(void)
 {
 	pid_t pid;
@@ -346,6 +449,8 @@ int main(void)
 	test_replace_is_whole();
 	test_alternate();
 	test_alternate_is_whole();
+	test_own();
+	test_own_at_once();
 	test_write();
 	test_stale_temps();
 	return done_testing();
