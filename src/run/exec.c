@@ -35,6 +35,7 @@ struct running {
 	struct proctree tree;
 	struct loop_fd exit_watch, task_watch;
 	struct loop_timer timer;
+	usec_t timeout; /* USEC_INFINITY: none */
 	int task_pidfd;
 	bool ended, timed_out, task_ended;
 };
@@ -168,8 +169,11 @@ static void on_kill(void *arg)
 static void on_timeout(void *arg)
 {
 	struct running *run = arg;
+	char span[CLOCK_SPAN_MAX];
 
 	run->timed_out = true;
+	log_error("the command has not ended within %s, and is ended now (--timeout)",
+		clock_format_span(run->timeout, span, sizeof(span)));
 	(void)proctree_signal(&run->tree, SIGTERM);
 	loop_set_timer(run->c->loop, &run->timer, usec_add(clock_monotonic_usec(), KILL_AFTER),
 		on_kill, run);
@@ -182,7 +186,7 @@ static void on_signal(void *arg, const struct signalfd_siginfo *si)
 	(void)proctree_signal(&run->tree, (int)si->ssi_signo);
 }
 
-static int watch(struct running *run, usec_t timeout, struct th_err *err)
+static int watch(struct running *run, struct th_err *err)
 {
 	struct loop *loop = run->c->loop;
 	int r = loop_add_fd(
@@ -198,8 +202,8 @@ static int watch(struct running *run, usec_t timeout, struct th_err *err)
 	if (r < 0)
 		return err_set(
 			err, EXIT_INTERNAL, -r, "cannot watch the command: %s", strerror(-r));
-	if (timeout != USEC_INFINITY)
-		loop_set_timer(loop, &run->timer, usec_add(clock_monotonic_usec(), timeout),
+	if (run->timeout != USEC_INFINITY)
+		loop_set_timer(loop, &run->timer, usec_add(clock_monotonic_usec(), run->timeout),
 			on_timeout, run);
 	return 0;
 }
@@ -261,15 +265,14 @@ static int status_of(const struct running *run)
 	return WIFSIGNALED(status) ? EXIT_SIGNAL_BASE + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-static int run_command(
-	struct running *run, char *const *command, usec_t timeout, struct th_err *err)
+static int run_command(struct running *run, char *const *command, struct th_err *err)
 {
 	int r = watch_signals(run, err);
 
 	if (r == 0)
 		r = begin(run, command, err);
 	if (r == 0)
-		r = watch(run, timeout, err);
+		r = watch(run, err);
 	while (r == 0 && !run->ended)
 		if (loop_run(run->c->loop, USEC_INFINITY) < 0)
 			break;
@@ -289,6 +292,7 @@ int exec_in_task(const struct layout *layout, const char *group, const char *id,
 		.task_cgroup = -1,
 		.cgroup_fd = -1,
 		.task_pidfd = -1,
+		.timeout = options->timeout,
 		.tree = PROCTREE_INIT};
 	int r = context_init(&c, layout, options->supervisor, err);
 
@@ -302,7 +306,7 @@ int exec_in_task(const struct layout *layout, const char *group, const char *id,
 		r = launch_resolve_user(&c, err);
 	}
 	if (r == 0)
-		r = run_command(&run, command, options->timeout, err);
+		r = run_command(&run, command, err);
 	if (r == 0)
 		r = status_of(&run);
 	end_all(&run);

@@ -9,6 +9,8 @@
 #include "base/log.h"
 #include "base/path.h"
 #include "base/rmtree.h"
+#include "base/str.h"
+#include "base/suggest.h"
 #include "model/name.h"
 #include "os/cgroup.h"
 #include "os/loop.h"
@@ -939,6 +941,43 @@ static int stop_task(const struct layout *l, const struct janitor_options *o, co
 	return 0;
 }
 
+static int unknown(const char *what, const char *name, const struct strv *known, struct th_err *err)
+{
+	const char *near = suggest_nearest(name, (const char *const *)known->v, known->n);
+
+	return near ? err_set(err, EXIT_USAGE, ENOENT, "there is no %s '%s'; did you mean '%s'?",
+			      what, name, near)
+		    : err_set(err, EXIT_USAGE, ENOENT,
+			      "there is no %s '%s' ('taskhook list --all' names them)", what, name);
+}
+
+/* A word alone is a group here, unlike elsewhere: it may have been meant as the ID of a task. */
+static int unknown_group(const struct layout *l, const char *group, bool alone,
+	const struct strv *groups, struct th_err *err)
+{
+	for (size_t i = 0; alone && i < groups->n; i++) {
+		_cleanup_strv_ struct strv ids = STRV_INIT;
+
+		(void)janitor_tasks(l, groups->v[i], &ids);
+		if (strv_contains(&ids, group))
+			return err_set(err, EXIT_USAGE, ENOENT,
+				"there is no group '%s'; did you mean the task '%s/%s'?", group,
+				groups->v[i], group);
+	}
+	return unknown("group", group, groups, err);
+}
+
+static int unknown_task(
+	const char *group, const char *id, const struct strv *ids, struct th_err *err)
+{
+	_cleanup_free_ char *name = xasprintf("%s/%s", group, id);
+	_cleanup_strv_ struct strv known = STRV_INIT;
+
+	for (size_t i = 0; i < ids->n; i++)
+		strv_addf(&known, "%s/%s", group, ids->v[i]);
+	return unknown("task", name, &known, err);
+}
+
 int janitor_cleanup(const struct layout *l, const struct janitor_options *o, const char *group,
 	const char *id, struct janitor_report *ret, struct th_err *err)
 {
@@ -948,8 +987,7 @@ int janitor_cleanup(const struct layout *l, const struct janitor_options *o, con
 
 	(void)janitor_groups(l, &groups);
 	if (!strv_contains(&groups, group))
-		return err_set(err, EXIT_USAGE, ENOENT,
-			"there is no group '%s' ('taskhook list --all' names them)", group);
+		return unknown_group(l, group, !id, &groups, err);
 	(void)janitor_tasks(l, group, &ids);
 	if (!id) {
 		r = clean_group(l, o, group, false, ret, err);
@@ -957,8 +995,7 @@ int janitor_cleanup(const struct layout *l, const struct janitor_options *o, con
 		return r;
 	}
 	if (!strv_contains(&ids, id))
-		return err_set(err, EXIT_USAGE, ENOENT,
-			"there is no task '%s/%s' ('taskhook list --all' names them)", group, id);
+		return unknown_task(group, id, &ids, err);
 	look_at(l, group, id, false, &t);
 	if (t.life == LIFE_RUNNING || t.life == LIFE_YOUNG) {
 		if (!o->force) {

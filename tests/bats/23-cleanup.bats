@@ -73,6 +73,21 @@ teardown() { tasks_teardown; }
 	run -64 th cleanup "$group/none"
 }
 
+@test "a name that is nobody's is told, with the nearest" {
+	run -0 th run -g "$group" -i front -- true
+	run -64 th cleanup "${group}x"
+	[[ $output == *"there is no group '${group}x'; did you mean '$group'?"* ]]
+	run -64 th cleanup "$group/frnot"
+	[[ $output == *"there is no task '$group/frnot'; did you mean '$group/front'?"* ]]
+	run -64 th cleanup front
+	[[ $output == *"there is no group 'front'; did you mean the task '$group/front'?"* ]]
+	run -64 th cleanup quite-another
+	[[ $output == *"there is no group 'quite-another' ('taskhook list --all' names them)"* ]]
+	run -64 th cleanup "${group}x/front"
+	[[ $output == *"there is no group '${group}x'; did you mean '$group'?"* ]]
+	run -0 th cleanup "$group/front"
+}
+
 @test "all, with and without force" {
 	run -0 th run -g "$group" -i a -- true
 	run -0 th run -g "x$group" -i a -- true

@@ -38,7 +38,9 @@ teardown() { tasks_teardown; }
 	run -127 th exec "$group/t" /no/such/program
 	[[ $output == *"$group/t:"*"/no/such/program"* ]]
 	run -126 th exec "$group/t" /etc/passwd
-	run -124 th exec -t 0.2s "$group/t" sleep "$other_nap"
+	run -124 --separate-stderr th exec -t 0.2s "$group/t" sleep "$other_nap"
+	[ "$output" = '' ]
+	[ "$stderr" = "taskhook: $group/t: the command has not ended within 0.2s, and is ended now (--timeout)" ]
 	run -124 th exec -t 0.2s "$group/t" sh -c 'trap "exit 0" TERM; while :; do sleep 0.05; done'
 	run -64 th exec "$group/t"
 	run -64 th exec "$group/nobody" true
