@@ -284,20 +284,33 @@ static int read_layers(struct cmd_context *ctx, struct task_options *o, const ch
 	return 0;
 }
 
+/* Puts in front of a refusal where the value stands. */
+static int blame(const char *origin, unsigned line, struct th_err *err)
+{
+	if (origin) {
+		err_prefix(err, line ? "%s:%u" : "%s", origin, line);
+		err->status = conf_origin_status(origin);
+	}
+	return -EINVAL;
+}
+
 static int load_conf(struct cmd_context *ctx, struct task_options *o, struct th_err *err)
 {
 	_cleanup_free_ char *group_file = NULL;
-	const char *group = o->group ? o->group : o->default_group;
+	const char *group = o->group ? o->group : o->default_group, *origin = NULL;
+	unsigned line = 0;
 	int r = read_layers(ctx, o, NULL, &o->conf, err);
 
 	if (r < 0)
 		return r;
 	/* Which group it is may stand in the task file, whose values win over the group's: so the
 	 * group's file is known only now, and goes below. */
-	if (!group)
+	if (!group) {
 		group = conf_string(o->conf, KEY_TASK_GROUP);
+		origin = conf_origin(o->conf, KEY_TASK_GROUP, &line);
+	}
 	if (name_check(group, "group", err) < 0)
-		return -EINVAL;
+		return blame(origin, line, err);
 	group_file = layout_group_conf(&ctx->layout, group);
 	if (access(group_file, F_OK) < 0)
 		return 0;

@@ -722,6 +722,11 @@ const char *conf_origin(const struct conf *c, enum conf_key key, unsigned *ret_l
 	return set ? slot->origin : "default";
 }
 
+int conf_origin_status(const char *origin)
+{
+	return str_starts_with(origin, "--") && !strchr(origin, ':') ? EXIT_USAGE : EXIT_CONFIG;
+}
+
 const struct strv *conf_env(const struct conf *c)
 {
 	return &c->env;

@@ -82,6 +82,10 @@ bool conf_rlimit(const struct conf *c, enum conf_key key, struct rlimit *ret);
  * it. Owned by c. */
 const char *conf_origin(const struct conf *c, enum conf_key key, unsigned *ret_line);
 
+/* What a value that is wrong in itself makes the exit status: EXIT_USAGE where it comes from an
+ * option ("--set"), EXIT_CONFIG where from a file ("FILE", "FILE:LINE"). */
+int conf_origin_status(const char *origin);
+
 /* The free section [env]: "NAME=VALUE", later layers win by name. Owned by c. */
 const struct strv *conf_env(const struct conf *c);
 /* "FILE:LINE" of an environment name, NULL where it is not set. */

@@ -125,9 +125,9 @@ static int refuse_key(const struct artifact *ret, const struct conf *a, enum con
 
 	/* "--filename" of a command says it all. */
 	if (str_starts_with(origin, "--") && strcmp(origin + 2, conf_key_info(key)->name) == 0)
-		return err_set(err, EXIT_CONFIG, EINVAL, "%s %s", origin, text);
-	return err_set(err, EXIT_CONFIG, EINVAL, "%s: [artifact %s] %s %s", origin, ret->name,
-		conf_key_info(key)->name, text);
+		return err_set(err, EXIT_USAGE, EINVAL, "%s %s", origin, text);
+	return err_set(err, conf_origin_status(origin), EINVAL, "%s: [artifact %s] %s %s", origin,
+		ret->name, conf_key_info(key)->name, text);
 }
 
 static bool is_plain_word(const char *s)

@@ -71,6 +71,7 @@ static int check_operators(const struct conf *c, const struct strv *operators, s
 {
 	for (size_t i = 0; i < operators->n; i++) {
 		const char *op = operators->v[i];
+		int status = conf_origin_status(conf_origin(c, KEY_HOOK_OPERATORS, NULL));
 		_cleanup_free_ char *prefix = NULL, *shown = NULL;
 		const char *near;
 
@@ -80,10 +81,10 @@ static int check_operators(const struct conf *c, const struct strv *operators, s
 		shown = str_escape(op, 60);
 		near = operator_suggest(op);
 		if (near)
-			return err_set(err, EXIT_CONFIG, EINVAL,
+			return err_set(err, status, EINVAL,
 				"%soperators: unknown operator '%s'; did you mean '%s'?", prefix,
 				shown, near);
-		return err_set(err, EXIT_CONFIG, EINVAL,
+		return err_set(err, status, EINVAL,
 			"%soperators: unknown operator '%s'; see taskhook-hooks(7)", prefix, shown);
 	}
 	return 0;

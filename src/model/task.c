@@ -116,7 +116,7 @@ static int resolve_name(const struct conf *c, enum conf_key key, const char *giv
 	if (given)
 		return err_set(err, EXIT_USAGE, -r, "%s: %s", option, err_text(&why));
 	origin = origin_text(c, key);
-	return err_set(err, EXIT_CONFIG, -r, "%s: %s", origin, err_text(&why));
+	return err_set(err, conf_origin_status(origin), -r, "%s: %s", origin, err_text(&why));
 }
 
 static unsigned random_number(void)
@@ -313,9 +313,11 @@ static int resolve_file_hook(struct task_hook *ret, const char *name, const stru
 	for (enum conf_key k = KEY_HOOK_SCHEDULE; k <= KEY_HOOK_RUN_IF && !origin; k++)
 		if (conf_is_set(c, k))
 			origin = origin_text(c, k);
+	if (!origin)
+		origin = xstrdup("the task file");
 	if (!path || schedule->n == 0)
-		return err_set(err, EXIT_CONFIG, EINVAL, "%s: [hook %s] has no '%s'",
-			origin ? origin : "the task file", name, path ? "schedule" : "path");
+		return err_set(err, conf_origin_status(origin), EINVAL, "%s: [hook %s] has no '%s'",
+			origin, name, path ? "schedule" : "path");
 
 	ret->points = 0;
 	for (size_t i = 0; i < schedule->n; i++) {
@@ -324,7 +326,7 @@ static int resolve_file_hook(struct task_hook *ret, const char *name, const stru
 		const char *nearest = point_suggest(schedule->v[i]);
 
 		if (p == POINT_NONE)
-			return err_set(err, EXIT_CONFIG, EINVAL,
+			return err_set(err, conf_origin_status(origin), EINVAL,
 				"%s: [hook %s] schedule: unknown hook point '%s'%s%s%s", origin,
 				name, shown, nearest ? "; did you mean '" : "",
 				nearest ? nearest : "; see taskhook-hooks(7)", nearest ? "'?" : "");
@@ -491,7 +493,7 @@ static int resolve_success_codes(struct restart_policy *p, const struct conf *c,
 			_cleanup_free_ char *origin = origin_text(c, KEY_RESTART_SUCCESS_CODES);
 			_cleanup_free_ char *shown = str_escape(codes->v[i], 60);
 
-			return err_set(err, EXIT_CONFIG, EINVAL,
+			return err_set(err, conf_origin_status(origin), EINVAL,
 				"%s: restart.success-codes: '%s' is no exit code from 0 to 255",
 				origin, shown);
 		}
@@ -500,9 +502,27 @@ static int resolve_success_codes(struct restart_policy *p, const struct conf *c,
 	return 0;
 }
 
-static int resolve_restart(struct restart_policy *p, const struct conf *c, struct th_err *err)
+/* Numbers that do not fit together: one of the command line is the one that was changed last. */
+static void blame_restart(const struct conf *c, struct th_err *err)
 {
 	_cleanup_free_ char *origin = NULL;
+
+	for (enum conf_key k = KEY_RESTART_POLICY; k <= KEY_RESTART_MODE; k++) {
+		if (!conf_is_set(c, k) || (origin && conf_origin_status(origin) == EXIT_USAGE))
+			continue;
+		if (origin && conf_origin_status(conf_origin(c, k, NULL)) != EXIT_USAGE)
+			continue;
+		free(origin);
+		origin = origin_text(c, k);
+	}
+	if (!origin || !err)
+		return;
+	err->status = conf_origin_status(origin);
+	err_prefix(err, "%s", origin);
+}
+
+static int resolve_restart(struct restart_policy *p, const struct conf *c, struct th_err *err)
+{
 	int r;
 
 	restart_set_defaults(p, (enum restart_when)conf_enum(c, KEY_RESTART_POLICY));
@@ -518,11 +538,8 @@ static int resolve_restart(struct restart_policy *p, const struct conf *c, struc
 	if (r < 0)
 		return r;
 	r = restart_check(p, err);
-	for (enum conf_key k = KEY_RESTART_ATTEMPTS; r < 0 && !origin && k <= KEY_RESTART_MODE; k++)
-		if (conf_is_set(c, k))
-			origin = origin_text(c, k);
-	if (origin)
-		err_prefix(err, "%s", origin);
+	if (r < 0)
+		blame_restart(c, err);
 	return r;
 }
 

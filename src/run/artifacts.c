@@ -523,10 +523,18 @@ static size_t count(const struct batch *b, enum item_state state)
 /* It will not come. */
 static int fail(struct item *i, int r, struct th_err *err)
 {
+	const char *origin = i->artifact->origin;
+	bool wrong = err && err->status == EXIT_USAGE;
+
+	/* The helper is told values, and not where they stand. */
+	if (wrong)
+		err->status = conf_origin_status(origin);
 	end_work(i, err);
 	i->state = ITEM_FAILED;
 	if (err)
 		err_prefix(err, "artifact '%s' (%s)", i->artifact->name, i->artifact->shown);
+	if (wrong)
+		err_prefix(err, "%s", origin);
 	return r;
 }
 

@@ -110,6 +110,38 @@ teardown() { tasks_teardown; }
 	[ "$output" = "$(id -g)" ]
 }
 
+@test "a value that is wrong in itself: 64 and --set, 78 and the line of a file" {
+	local what key
+	for what in "task.id=memory.max" "task.group=shared" "restart.success-codes=300" "restart.max-delay=1ms" \
+		"hook.h.path=/x" "hook.h.schedule=pre-sart" "hook.h.operators=sart" \
+		"artifact.a.destination=/abs" "artifact.a.filename=x/y"; do
+		case $what in
+		restart.max*) set -- restart.policy=always "$what" ;;
+		hook.h.sched*) set -- hook.h.path=/x "$what" ;;
+		hook.h.oper*) set -- hook.h.path=/x hook.h.schedule=pre-start "$what" ;;
+		artifact*) set -- artifact.a.source=https://example.org/x "$what" ;;
+		*) set -- "$what" ;;
+		esac
+		printf '[task]\ncommand = true\n' >"$root/wrong.ini"
+		sets=()
+		for key; do
+			sets+=(--set "$key")
+			case $key in
+			hook.h.* | artifact.a.*) printf '[%s %s]\n%s\n' "${key%%.*}" "$(cut -d. -f2 <<<"$key")" "${key#*.*.}" ;;
+			*) printf '[%s]\n%s\n' "${key%%.*}" "${key#*.}" ;;
+			esac >>"$root/wrong.ini"
+		done
+		echo "$what"
+		own=(-g "$group")
+		[ "$what" != task.group=shared ] || own=()
+		run -64 th run "${own[@]}" "${sets[@]}" -- true
+		[[ $output == "taskhook: --set: "* && $output != *$'\n'* ]]
+		run -78 th run "${own[@]}" -f "$root/wrong.ini"
+		[[ $output == "taskhook: $root/wrong.ini:"[0-9]* && $output != *$'\n'* ]]
+	done
+	[ ! -e "$state/records" ]
+}
+
 @test "run: what only this host can find wrong is named with its file and line" {
 	local what
 	for what in "user = no-such-user" "supplementary-groups = no-such-group" "workdir = /no/such" \

@@ -90,6 +90,11 @@ nothing_left()
 	done
 	task a '[artifact a]' 'checksum = sha256:12'
 	run -78 go a
+	task a '[artifact a]' "source = $http/file" 'checksum = sha256:12'
+	run -78 go a
+	[[ $output == *"a.ini:5: artifact 'a'"*checksum* ]]
+	run -64 th run -g "$group" -i b --set artifact.a.source="$http/file" --set artifact.a.checksum=sha256:12 -- true
+	[[ $output == *"--set: artifact 'a'"*checksum* ]]
 	task a '[artifact a]' 'source = gcs::x/y'
 	run -78 go a
 	[[ $output == *gcs* ]]

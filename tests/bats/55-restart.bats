@@ -174,10 +174,10 @@ record_of() { cat "$state/records/$group/$1.json"; }
 }
 
 @test "numbers that do not fit together are refused, and nothing is made" {
-	run -78 th run -g "$group" -i t --set=restart.policy=always --set=restart.interval=1m --set=restart.delay=50s -- true
+	run -64 th run -g "$group" -i t --set=restart.policy=always --set=restart.interval=1m --set=restart.delay=50s -- true
 	[[ $output == *"do not fit into restart.interval"* ]]
-	run -78 th run -g "$group" -i t --set=restart.policy=always --set=restart.attempts=0 --set=restart.mode=delay -- true
-	run -78 th run -g "$group" -i t --set=restart.policy=always --set=restart.success-codes=256 -- true
+	run -64 th run -g "$group" -i t --set=restart.policy=always --set=restart.attempts=0 --set=restart.mode=delay -- true
+	run -64 th run -g "$group" -i t --set=restart.policy=always --set=restart.success-codes=256 -- true
 	[[ $output == *"'256' is no exit code"* ]]
 	[ ! -e "$state/records/$group/t.json" ]
 }

@@ -271,7 +271,7 @@ restarts_of() { th status --json "$group/$1" | jq -r .restarts; }
 	run -64 update --set task.keep=all
 	[[ $output == *"which task?"* ]]
 	run -64 update -g "$group" "$group/t" --set task.keep=all
-	run -78 update "$group/t" --set restart.policy=always --set restart.max-delay=1ms
+	run -64 update "$group/t" --set restart.policy=always --set restart.max-delay=1ms
 	[[ $output == *max-delay* ]]
 	printf '[task]\nstop-timeot = 3s\n' >"$root/t.ini"
 	run -78 update "$group/t" -f "$root/t.ini"
