@@ -19,6 +19,7 @@ int measure_init(struct measure *ms, size_t n)
 	ms->multi = curl_multi_init();
 	if (!ms->multi)
 		return -ENOMEM;
+	ms->tokens = measure_tokens_new();
 	ms->jobs = xcalloc(n + 1, sizeof(struct measure_job *));
 	return 0;
 }
@@ -28,6 +29,7 @@ void measure_done(struct measure *ms)
 	for (size_t i = 0; ms->jobs && i < ms->n; i++)
 		measure_cancel(ms, i);
 	free(ms->jobs);
+	measure_tokens_free(ms->tokens);
 	if (ms->multi)
 		(void)curl_multi_cleanup(ms->multi);
 	*ms = (struct measure){.n = 0};
@@ -76,6 +78,7 @@ void measure_begin(struct measure *ms, size_t i, const struct tmpl_metric *m)
 	struct measure_job *j = xcalloc(1, sizeof(*j));
 
 	j->metric = m;
+	j->tokens = ms->tokens;
 	j->answer.exit_status = -1;
 	j->pidfd = j->out_fd = -1;
 	j->deadline = usec_add(clock_monotonic_usec(), m->timeout_usec);

@@ -20,10 +20,12 @@
 #include <sys/types.h>
 
 struct measure_job;
+struct measure_tokens;
 
 struct measure {
 	CURLM *multi;
-	struct measure_job **jobs; /* by the number of the metric; NULL: none under way */
+	struct measure_tokens *tokens; /* of oauth2, for as long as they are good */
+	struct measure_job **jobs;     /* by the number of the metric; NULL: none under way */
 	size_t n;
 };
 

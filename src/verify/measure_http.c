@@ -245,10 +245,13 @@ static int make_query(struct measure_job *j, struct th_err *err)
 	if (r < 0)
 		return r;
 	if (form.len <= QUERY_SIZE_MAX) {
+		free(j->url);
 		j->url = xasprintf("%s?%s", url, strbuf_str(&form));
 		str_replace(&j->method, "GET");
 	} else {
+		free(j->url);
 		j->url = TAKE_PTR(url);
+		free(j->form);
 		j->form = strbuf_steal(&form);
 		str_replace(&j->method, "POST");
 	}
@@ -354,30 +357,38 @@ static void ask(CURLM *multi, struct measure_job *j)
 		measure_end(j, xstrdup("libcurl cannot begin"));
 }
 
-void measure_http_begin(CURLM *multi, struct measure_job *j)
+/* From the beginning: a token where one is needed, and the metric's own URL. */
+static void start(CURLM *multi, struct measure_job *j)
 {
 	const struct tmpl_metric *m = j->metric;
 	_cleanup_err_ struct th_err err = TH_ERR_INIT;
 	int r = 0;
 
-	j->easy = curl_easy_init();
-	if (!j->easy) {
-		measure_end(j, xstrdup("libcurl has no memory"));
-		return;
-	}
-	j->wants_token = m->auth.kind == TMPL_AUTH_OAUTH2;
+	if (m->auth.kind == TMPL_AUTH_OAUTH2)
+		measure_token_find(j);
+	j->wants_token = m->auth.kind == TMPL_AUTH_OAUTH2 && !j->token;
 	if (m->provider == TMPL_TCP) {
 		j->url = xasprintf("http://%s", m->address);
 	} else if (m->provider == TMPL_PROMETHEUS) {
 		r = make_query(j, &err);
 	} else {
-		j->url = xstrdup(m->url);
-		j->method = xstrdup(m->method);
+		str_replace(&j->url, m->url);
+		str_replace(&j->method, m->method);
 	}
 	if (r < 0)
 		measure_end(j, xstrdup(err_text(&err)));
 	else
 		ask(multi, j);
+}
+
+void measure_http_begin(CURLM *multi, struct measure_job *j)
+{
+	j->easy = curl_easy_init();
+	if (!j->easy) {
+		measure_end(j, xstrdup("libcurl has no memory"));
+		return;
+	}
+	start(multi, j);
 }
 
 /* ---- answers --------------------------------------------------------------------------------- */
@@ -505,6 +516,24 @@ static void follow(CURLM *multi, struct measure_job *j, const char *to)
 	ask(multi, j);
 }
 
+/*
+ * RFC 6750, 3.1: a token that was kept may have been revoked. Another one is got for the same
+ * measurement, once: a new one that is refused is an answer.
+ */
+static bool was_token_refused(CURLM *multi, struct measure_job *j)
+{
+	bool again = j->token_was_kept;
+
+	if (!j->token || j->foreign || j->answer.status != 401)
+		return false;
+	measure_token_drop(j);
+	if (!again)
+		return false;
+	j->redirects = 0;
+	start(multi, j);
+	return true;
+}
+
 void measure_http_ended(CURLM *multi, struct measure_job *j, CURLcode code)
 {
 	const struct tmpl_metric *m = j->metric;
@@ -522,6 +551,8 @@ void measure_http_ended(CURLM *multi, struct measure_job *j, CURLcode code)
 			j->wants_token ? xasprintf("cannot get a token: %s", why) : TAKE_PTR(why));
 	else if (j->wants_token)
 		take_token(multi, j);
+	else if (was_token_refused(multi, j))
+		return;
 	else if (to)
 		follow(multi, j, to);
 	else if (m->provider == TMPL_WEB && !is_accepted(m, j->answer.status))

@@ -23,11 +23,13 @@ struct measure_job {
 	struct curl_slist *headers;
 	char reason[CURL_ERROR_SIZE];
 	size_t headers_size;
-	bool wants_token;   /* the request under way asks for one */
-	bool token_by_body; /* with the client's id and secret in the body */
-	char *token;	    /* "Bearer ...", for oauth2 */
-	char *form;	    /* the body that is sent; NULL: the metric's */
-	char *url;	    /* where the request goes */
+	struct measure_tokens *tokens; /* borrowed */
+	bool wants_token;	       /* the request under way asks for one */
+	bool token_by_body;	       /* with the client's id and secret in the body */
+	bool token_was_kept;	       /* from a measurement before */
+	char *token;		       /* "Bearer ...", for oauth2 */
+	char *form;		       /* the body that is sent; NULL: the metric's */
+	char *url;		       /* where the request goes */
 	char *method;
 	bool foreign; /* a redirect led to another host, which is told no secrets */
 	unsigned redirects;
@@ -46,10 +48,22 @@ void measure_http_begin(CURLM *multi, struct measure_job *j);
 void measure_http_ended(CURLM *multi, struct measure_job *j, CURLcode code);
 void measure_http_free(CURLM *multi, struct measure_job *j);
 
+/*
+ * Tokens stay in memory for as long as they are good: until shortly before they end (expires_in),
+ * or where that is not told, until a server refuses them. One that was got for another metric is
+ * taken where URL, client and scopes are the same.
+ */
+struct measure_tokens *measure_tokens_new(void);
+void measure_tokens_free(struct measure_tokens *tokens);
+/* Sets j->token, where there is one. */
+void measure_token_find(struct measure_job *j);
+/* The one in j->token was refused: neither it nor j->token is there any more. */
+void measure_token_drop(struct measure_job *j);
+
 /* The request for a token of oauth2, put into j->easy: headers, body, URL. */
 void measure_token_ask(struct measure_job *j);
-/* What came of it: 0, and j->token is set; 1: to be asked for once more, in another way; -errno
- * with err. */
+/* What came of it: 0, and j->token is set, and kept for others; 1: to be asked for once more, in
+ * another way; -errno with err. */
 int measure_token_take(struct measure_job *j, unsigned status, struct th_err *err);
 
 /* exec, task */

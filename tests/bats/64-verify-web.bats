@@ -26,6 +26,8 @@ teardown()
 #     /oauth           gives a token to the client 'id' with the secret 's/cret', /oauth-body to who
 #                      sends them in the body, /oauth-other one of another type, /oauth-html none
 #     /bearer          the request as JSON, for who has the token
+#     /oauth-short     its token ends in 5 s; /oauth-now, /bearer-now: another token is the right one
+#                      once there is a file www/revoked
 #     /gzip/NAME       said to be compressed
 server()
 {
@@ -45,6 +47,12 @@ server()
 		echo 'location = /in/oauth { if ($http_authorization != "Basic aWQ6cyUyRmNyZXQ=") { return 401 "{\"error\": \"invalid_client\"}"; } return 200 "{\"access_token\": \"t0k3n-of-the-test\", \"token_type\": \"bearer\", \"expires_in\": 60}"; }'
 		echo 'location = /in/oauth-body { if ($http_x_body !~ "client_id=id&client_secret=s%%2Fcret$") { return 400 "{\"error\": \"invalid_client\", \"error_description\": \"who are you?\"}"; } return 200 "{\"access_token\": \"t0k3n-of-the-test\"}"; }' | sed 's/%%/%/'
 		echo 'location = /oauth-other { return 200 "{\"access_token\": \"x\", \"token_type\": \"mac\"}"; }'
+		printf 'location = /%s { access_log %s bodies; proxy_pass http://127.0.0.1:$server_port/in/%s; }\n' \
+			oauth-short "$bodies" oauth-short oauth-now "$bodies" oauth-now
+		echo 'location = /in/oauth-short { return 200 "{\"access_token\": \"t0k3n-of-the-test\", \"expires_in\": \"5\"}"; }'
+		echo 'set $now t0k3n-one; if (-f '"$BATS_TEST_TMPDIR"'/nginx/www/revoked) { set $now t0k3n-two; }'
+		echo 'location = /in/oauth-now { return 200 "{\"access_token\": \"$now\"}"; }'
+		echo 'location = /bearer-now { access_log '"$BATS_TEST_TMPDIR"'/nginx/now; if ($http_authorization != "Bearer $now") { return 401; } return 200 $echo; }'
 		echo 'location = /oauth-html { return 200 "<html>"; }'
 		printf 'location = /%s { return %s /echo; }\n' 301 301 302 302 303 303 307 307 308 308
 		printf 'location = /foreign/%s { return %s http://localhost:$server_port/echo; }\n' 302 302 307 307
@@ -373,6 +381,66 @@ bodies() { grep -c -- "$1" "$bodies" || true; }
 	SECRET=wrong verify -2 --arg-env=secret=SECRET
 	[[ $stderr == *"cannot get a token: $http/oauth-body answered with status 400: who are you?"* ]]
 	[[ $stderr != *wrong* ]]
+}
+
+# oauth2 TOKEN-PATH PATH LINE...: a metric
+oauth2()
+{
+	printf '%s\n' "[metric m$1$2]" 'consecutiveErrorLimit = 0' "web.url = $http$2" \
+		"web.authentication.oauth2.tokenUrl = $http$1" 'web.authentication.oauth2.clientId = id' \
+		'web.authentication.oauth2.clientSecret = s/cret' "${@:3}"
+}
+
+@test "oauth2: a token is kept for as long as it is good, and for metrics alike" {
+	server
+	{
+		oauth2 /oauth /bearer 'count = 4' 'interval = 20ms' 'web.authentication.oauth2.scopes = a'
+		# at a moment when the first one has it
+		oauth2 /oauth /bearer 'initialDelay = 300ms' 'web.authentication.oauth2.scopes = a' | sed 's/^\[metric m/&2/'
+		oauth2 /oauth /bearer 'count = 2' 'interval = 20ms' 'web.authentication.oauth2.scopes = b' | sed 's/^\[metric m/&3/'
+		oauth2 /oauth-body /bearer 'count = 3' 'interval = 20ms'
+		oauth2 /oauth-short /bearer 'count = 3' 'interval = 20ms'
+	} >"$t"
+	verify -0
+	[ "$(bodies '^POST /oauth .*scope=a$')" -eq 1 ]
+	[ "$(bodies '^POST /oauth .*scope=b$')" -eq 1 ]
+	[ "$(bodies '^POST /oauth-body .*client_secret')" -eq 1 ]
+	# shorter than the time that a request may take
+	[ "$(bodies '^POST /oauth-short')" -eq 3 ]
+	[ "$(bodies '^GET /bearer')" -eq 13 ]
+	run ! grep -q t0k3n "$record"
+}
+
+@test "oauth2: one that was revoked is got anew, once for a measurement" {
+	server
+	oauth2 /oauth-now /bearer-now 'count = 100000' 'interval = 20ms' >"$t"
+	"$TASKHOOK_PROGRAM" verify --output="$record" "$t" 2>"$BATS_TEST_TMPDIR/err" 3>&- &
+	local pid=$!
+	pids+=("$pid")
+	measured() { [ "$(status .metricResults[0].count 2>/dev/null || echo 0)" -ge "$1" ]; }
+	wait_for measured 3
+	[ "$(bodies '^POST /oauth-now')" -eq 1 ]
+	touch "$www/revoked"
+	again() { [ "$(bodies '^POST /oauth-now')" -gt 1 ]; }
+	wait_for again
+	wait_for measured "$(($(status .metricResults[0].count) + 3))"
+	kill -TERM "$pid"
+	wait "$pid"
+	[ "$(bodies '^POST /oauth-now')" -eq 2 ]
+	[ "$(grep -c ' 401 ' "$BATS_TEST_TMPDIR/nginx/now")" -eq 1 ]
+	[ "$(status .metricResults[0].error)" = null ]
+	run ! grep -q t0k3n "$record" "$BATS_TEST_TMPDIR/err"
+
+	# a new one that is refused is an answer
+	rm "$www/revoked"
+	oauth2 /oauth /bearer-now 'count = 2' 'interval = 20ms' | sed '/^consecutive/d' >"$t"
+	echo 'errorInterval = 20ms' >>"$t"
+	local before
+	before=$(bodies '^POST /oauth ')
+	sed -i '1s/.*/&\nconsecutiveErrorLimit = 2/' "$t"
+	verify -2
+	[[ $stderr == *"answered with status 401"* ]]
+	[ "$(bodies '^POST /oauth ')" -eq $((before + 3)) ]
 }
 
 @test "oauth2: what is no token, and what is missing" {
