@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
@@ -61,6 +62,18 @@ ssize_t fd_read_full(int fd, void *p, size_t n)
 int fd_pipe(int ret[2], int flags)
 {
 	return pipe2(ret, O_CLOEXEC | flags) < 0 ? -errno : 0;
+}
+
+int fd_pipe_from_program(int ret[2])
+{
+	int on = 1, r = fd_pipe(ret, 0);
+
+	if (r == 0 && ioctl(ret[0], FIONBIO, &on) < 0) {
+		r = -errno;
+		fd_close(ret[0]);
+		fd_close(ret[1]);
+	}
+	return r;
 }
 
 int fd_opendir(int dirfd, DIR **ret)

@@ -28,6 +28,9 @@ ssize_t fd_read_full(int fd, void *p, size_t n);
 
 /* pipe2(2) with O_CLOEXEC; ret[0] reads, ret[1] writes. `flags` as O_NONBLOCK. 0 or -errno. */
 int fd_pipe(int ret[2], int flags);
+/* The same for the output of a program: our end, which reads, is non-blocking; that of the program
+ * blocks, as programs expect of their output. */
+int fd_pipe_from_program(int ret[2]);
 
 /* A stream over the held directory, with a descriptor and a position of its own; closed by
  * closedir(3). 0 or -errno. */

@@ -16,4 +16,5 @@ th_base_SOURCES = \
 	src/base/syslog.c src/base/syslog.h \
 	src/base/treelink.c src/base/treelink.h \
 	src/base/trust.c src/base/trust.h \
+	src/base/userfile.c src/base/userfile.h \
 	src/base/words.c src/base/words.h

@@ -5,9 +5,9 @@
 #include "base/alloc.h"
 #include "base/path.h"
 #include "base/str.h"
+#include "base/userfile.h"
 
 #include <errno.h>
-#include <pwd.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -34,23 +34,14 @@ struct trust_cache *trust_cache_free(struct trust_cache *c)
 	return NULL;
 }
 
-/* The user's name, or the number where it has none. The caller frees it. */
+/* For the eye: whoever is known to a directory alone is told by number. The caller frees it. */
 static char *owner_name(uid_t uid)
 {
-	size_t size = 1024;
+	_cleanup_user_entry_ struct user_entry e = {0};
 
-	for (;;) {
-		_cleanup_free_ char *buf = xmalloc(size);
-		struct passwd pw, *found = NULL;
-		int r = getpwuid_r(uid, &pw, buf, size, &found);
-
-		if (r == ERANGE && size < (1 << 20)) {
-			size *= 2;
-			continue;
-		}
-		return r == 0 && found ? str_escape(found->pw_name, 0)
-				       : xasprintf("%lu", (unsigned long)uid);
-	}
+	if (user_file_find("/etc/passwd", NULL, uid, &e) > 0)
+		return str_escape(e.name, 0);
+	return xasprintf("%lu", (unsigned long)uid);
 }
 
 static const char *type_name(mode_t mode)

@@ -370,7 +370,7 @@ static int run_git(struct git *g, const char *const *args)
 	for (; *args; args++)
 		strv_add(&argv, *args);
 	git_environment(g, &env);
-	r = fd_pipe(pipe_fds, O_NONBLOCK);
+	r = fd_pipe_from_program(pipe_fds);
 	if (r < 0 || tree_fd < 0)
 		return err_set(g->err, EXIT_INTERNAL, EMFILE, "cannot start git");
 	strbuf_reset(&g->output);

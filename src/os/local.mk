@@ -1,4 +1,6 @@
 th_os_SOURCES = \
+	src/os/ask.c \
+	src/os/ask.h \
 	src/os/cglimit-apply.c \
 	src/os/cglimit-internal.h \
 	src/os/cglimit.c \
@@ -26,4 +28,6 @@ th_os_SOURCES = \
 	src/os/spawn.c \
 	src/os/spawn.h \
 	src/os/trim.c \
-	src/os/trim.h
+	src/os/trim.h \
+	src/os/userdb.c \
+	src/os/userdb.h

@@ -8,10 +8,10 @@
 #include "base/path.h"
 #include "conf/source.h"
 #include "model/jsonio.h"
+#include "os/userdb.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pwd.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -145,12 +145,13 @@ static void put_environment(json_t *j, const struct source *source)
 static char *home_path(const char *name)
 {
 	const char *home = secure_getenv("HOME");
-	const struct passwd *pw;
+	_cleanup_user_entry_ struct user_entry e = {0};
 
 	if (home && path_is_absolute(home))
 		return path_join(home, name);
-	pw = getpwuid(geteuid());
-	return pw && path_is_absolute(pw->pw_dir) ? path_join(pw->pw_dir, name) : NULL;
+	if (userdb_find_uid(geteuid(), &e, NULL) <= 0 || !path_is_absolute(e.home))
+		return NULL;
+	return path_join(e.home, name);
 }
 
 /* Which hosts ssh may talk to: the caller's list and the system's. */

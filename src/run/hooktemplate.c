@@ -7,16 +7,13 @@
 #include "base/parse.h"
 #include "base/path.h"
 #include "base/words.h"
+#include "os/ask.h"
 #include "os/proc.h"
-#include "os/spawn.h"
 #include "run/helper.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define HELPER "taskhook-verify"
@@ -57,66 +54,6 @@ bool hook_template_find(const char *path, struct strv *options)
 
 /* ---- asking ---------------------------------------------------------------------------------- */
 
-/* Until the helper has closed it. -ETIMEDOUT; -EFBIG. */
-static int read_all(int fd, usec_t deadline, struct strbuf *out)
-{
-	char buf[4096];
-
-	for (;;) {
-		struct pollfd p = {.fd = fd, .events = POLLIN};
-		usec_t left = usec_sub(deadline, clock_monotonic_usec());
-		ssize_t n;
-
-		if (left == 0)
-			return -ETIMEDOUT;
-		if (poll(&p, 1, (int)(left / USEC_PER_MSEC) + 1) < 0 && errno != EINTR)
-			return -errno;
-		n = read(fd, buf, sizeof(buf));
-		if (n == 0)
-			return 0;
-		if (n < 0 && (errno == EINTR || errno == EAGAIN))
-			continue;
-		if (n < 0)
-			return -errno;
-		if (out->len + (size_t)n > OUTPUT_MAX)
-			return -EFBIG;
-		strbuf_add(out, buf, (size_t)n);
-	}
-}
-
-/* Its wait status; -errno: it cannot be asked. */
-static int ask(const char *helper, char *const *argv, struct strbuf *out)
-{
-	static char *const environment[] = {(char *)(uintptr_t) "LC_ALL=C", NULL};
-	_cleanup_close_ int from = -1, to = -1, pidfd = -1;
-	struct spawn_spec spec = SPAWN_SPEC_INIT;
-	struct spawn_result child;
-	int ends[2], status = 0, r = fd_pipe(ends, O_NONBLOCK);
-
-	if (r < 0)
-		return r;
-	from = ends[0];
-	to = ends[1];
-	spec.path = helper;
-	spec.argv = argv;
-	spec.envp = environment;
-	spec.fds[1] = spec.fds[2] = to;
-	spec.die_with_parent = true;
-	r = spawn_process(&spec, &child);
-	if (r < 0)
-		return r;
-	pidfd = child.pidfd;
-	to = fd_close(to);
-	r = read_all(from, usec_add(clock_monotonic_usec(), ASK_USEC), out);
-	/* it has closed its output, so it is about to end; if not, it has to */
-	if (r < 0 || proc_pidfd_wait(pidfd, usec_add(clock_monotonic_usec(), USEC_PER_SEC)) < 0)
-		(void)kill(child.pid, SIGKILL);
-	while (waitpid(child.pid, &status, 0) < 0)
-		if (errno != EINTR)
-			return -errno;
-	return r < 0 ? r : status;
-}
-
 /* The first line of what it said, without the name of the program. */
 static char *first_line(const struct strbuf *out)
 {
@@ -144,7 +81,7 @@ int hook_template_timeout(
 	strv_add(&argv, "--worst-case");
 	strv_add(&argv, "--");
 	strv_add(&argv, path);
-	r = ask(helper, strv_null_terminated(&argv), &out);
+	r = ask_program(helper, strv_null_terminated(&argv), true, ASK_USEC, OUTPUT_MAX, &out);
 	if (r < 0)
 		return err_set(err, EXIT_CONFIG, EINVAL, "'%s' cannot be asked about '%s': %s",
 			helper, shown, strerror(-r));

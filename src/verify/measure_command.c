@@ -7,7 +7,6 @@
 #include "os/spawn.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -26,15 +25,13 @@ static void start(struct measure_job *j, char *const *argv)
 		measure_end(j, xasprintf("cannot run '%s': %s", argv[0], strerror(-r)));
 		return;
 	}
-	r = fd_pipe(ends, O_NONBLOCK);
+	r = fd_pipe_from_program(ends);
 	if (r < 0) {
 		measure_end(j, xasprintf("cannot make a pipe: %s", strerror(-r)));
 		return;
 	}
 	j->out_fd = ends[0];
 	out = ends[1];
-	/* O_NONBLOCK is for our end: programs do not expect it on their output */
-	(void)fcntl(out, F_SETFL, 0);
 	spec.path = path;
 	spec.argv = argv;
 	spec.envp = environ;

@@ -101,6 +101,37 @@ teardown() { tasks_teardown; }
 	[[ $output == *"'no-such-user' does not exist"* ]]
 }
 
+@test "a user of a directory is asked for by getent, which has a time limit" {
+	needs_root "only root can change the user"
+	unshare -m true || skip "no mount namespaces"
+	command -v getent >/dev/null || skip "getent is not installed"
+	[ -e /etc/nsswitch.conf ] || skip "the host has no nsswitch.conf to put another over"
+	cat >"$root/getent" <<-'SH'
+	#!/bin/sh
+	case "$1 $2" in
+	'passwd ann') echo 'ann:*:65500:65501:Ann:/home/ann:/bin/zsh' ;;
+	'passwd sick') exit 3 ;;
+	'initgroups ann') echo 'ann 65502' ;;
+	*) exit 2 ;;
+	esac
+	SH
+	chmod 755 "$root/getent"
+	printf 'passwd: files ldap\ngroup: files ldap\n' >"$root/nsswitch.conf"
+	with_directory() {
+		unshare -m --propagation private sh -c 'mount --bind "$1/getent" "$(command -v getent)" &&
+			mount --bind "$1/nsswitch.conf" /etc/nsswitch.conf && shift && exec "$@"' \
+			sh "$root" "$TASKHOOK_PROGRAM" --root "$root" --config "$root/conf" run -g "$group" "$@" 3>&-
+	}
+	run -0 with_directory --set task.user=ann -- sh -c 'id -u; id -g; id -G; echo $HOME $USER $LOGNAME'
+	[ "$output" = $'65500\n65501\n65501 65502\n/home/ann ann ann' ]
+	run -0 with_directory --set task.user=nobody:nogroup -- id -un
+	[ "$output" = nobody ]
+	run -78 with_directory --set task.user=bob -- id
+	[[ $output == *"user 'bob' does not exist"* ]]
+	run -69 with_directory --set task.user=sick -- id
+	[[ $output == *"cannot look up user 'sick': '"*"getent passwd' failed"* ]]
+}
+
 @test "other groups than our own: 77 where we are not root, never dropped" {
 	[ "$EUID" -ne 0 ] || skip "root can have any groups"
 	run -77 th run -g "$group" --set task.supplementary-groups=root -- id -G

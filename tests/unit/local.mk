@@ -10,6 +10,7 @@ unit_tests = \
 	tests/unit/test-fd \
 	tests/unit/test-log \
 	tests/unit/test-trust \
+	tests/unit/test-userdb \
 	tests/unit/test-str \
 	tests/unit/test-syslog \
 	tests/unit/test-suggest \
