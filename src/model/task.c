@@ -502,19 +502,26 @@ static int resolve_success_codes(struct restart_policy *p, const struct conf *c,
 	return 0;
 }
 
-/* Numbers that do not fit together: one of the command line is the one that was changed last. */
+/* Takes the origin of the key instead of *origin, if it is the first or the first of an option. */
+static void blame_key(const struct conf *c, enum conf_key key, char **origin)
+{
+	bool given = conf_origin_status(conf_origin(c, key, NULL)) == EXIT_USAGE;
+
+	if (!conf_is_set(c, key) ||
+		(*origin && (!given || conf_origin_status(*origin) == EXIT_USAGE)))
+		return;
+	free(*origin);
+	*origin = origin_text(c, key);
+}
+
+/* Of numbers that do not fit together those of the command line are what was changed last. */
 static void blame_restart(const struct conf *c, struct th_err *err)
 {
 	_cleanup_free_ char *origin = NULL;
 
-	for (enum conf_key k = KEY_RESTART_POLICY; k <= KEY_RESTART_MODE; k++) {
-		if (!conf_is_set(c, k) || (origin && conf_origin_status(origin) == EXIT_USAGE))
-			continue;
-		if (origin && conf_origin_status(conf_origin(c, k, NULL)) != EXIT_USAGE)
-			continue;
-		free(origin);
-		origin = origin_text(c, k);
-	}
+	for (enum conf_key k = KEY_RESTART_ATTEMPTS; k <= KEY_RESTART_MODE; k++)
+		blame_key(c, k, &origin);
+	blame_key(c, KEY_RESTART_POLICY, &origin);
 	if (!origin || !err)
 		return;
 	err->status = conf_origin_status(origin);

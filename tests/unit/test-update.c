@@ -271,8 +271,8 @@ static void test_refused(void)
 		{SET("task.command", "a | b"), EXIT_USAGE, "/bin/sh -c"},
 		{SET("env.1X", "b"), EXIT_USAGE, "not the name of a variable"},
 		{SET("paths.state", "/x"), EXIT_USAGE, "taskhook.conf"},
-		{SET("restart.success-codes", "300"), EXIT_CONFIG, "exit code"},
-		{SET("restart.max-delay", "1ms"), EXIT_CONFIG, "max-delay"},
+		{SET("restart.success-codes", "300"), EXIT_USAGE, "exit code"},
+		{SET("restart.max-delay", "1ms"), EXIT_USAGE, "max-delay"},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
