@@ -246,7 +246,8 @@ static int render_object(struct rendering *g, const char *path, const char *own,
 	{
 		_cleanup_free_ char *shown = str_escape(key, 60);
 		_cleanup_free_ char *to = xasprintf("%s%s%s", path, *path ? ": " : "", shown);
-		int r = render_value(g, to, key, own, child, lines_member(lines, key), &made);
+		const json_t *at = lines_member(lines, key);
+		int r = render_value(g, to, key, own, child, at ? at : lines, &made);
 
 		if (r < 0)
 			return r;
@@ -297,7 +298,7 @@ static int render_value(struct rendering *g, const char *path, const char *key, 
 	if (r == 0 && !*ret)
 		r = err_set(g->err, EXIT_DATAERR, EILSEQ, "an argument that is no UTF-8");
 	if (r < 0) {
-		err_prefix(g->err, "%s", path);
+		err_prefix(g->err, "%s", lines_place(lines) ? lines_place(lines) : path);
 		g->line = lines_number(lines);
 	}
 	return r;

@@ -16,6 +16,11 @@ json_t *lines_of_group(size_t line, json_t *children)
 	return node;
 }
 
+void lines_set_place(json_t *node, const char *place)
+{
+	(void)json_array_append_new(node, json_string(place));
+}
+
 json_t *lines_children(const json_t *node)
 {
 	return json_array_get(node, 1);
@@ -29,6 +34,11 @@ const json_t *lines_member(const json_t *node, const char *key)
 const json_t *lines_element(const json_t *node, size_t i)
 {
 	return json_array_get(lines_children(node), i);
+}
+
+const char *lines_place(const json_t *node)
+{
+	return json_string_value(json_array_get(node, 2));
 }
 
 size_t lines_number(const json_t *node)

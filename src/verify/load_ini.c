@@ -12,6 +12,7 @@
 struct reader {
 	json_t *doc, *spec, *args, *metrics, *dry_run, *retention;
 	json_t *spec_lines;
+	char *section;		 /* as it was written: "[metric m]" */
 	json_t *section_lines;	 /* of the section that is being read, borrowed */
 	json_t *metric;		 /* likewise */
 	json_t *arg;		 /* likewise */
@@ -27,32 +28,47 @@ static int refuse(
 		err, EXIT_DATAERR, EINVAL, "%s:%u: %s '%s'", item->file, item->line, what, shown);
 }
 
-/* Where a member stands; of one that is known already, where it began. */
-static json_t *note(json_t *node, const char *key, const struct ini_item *item)
+/* "[metric m] web.url", for a key or the first `n` bytes of one. */
+static void set_place(const struct reader *r, json_t *node, const char *key, size_t n)
+{
+	_cleanup_free_ char *shown = str_escape_n(key, n, 120);
+	_cleanup_free_ char *place = xasprintf("%s%s%s", r->section, n ? " " : "", shown);
+
+	lines_set_place(node, place);
+}
+
+/* Where a member stands, whose name ends after `n` bytes of the key; of one that is known already,
+ * where it began. */
+static json_t *note(const struct reader *r, json_t *node, const char *name,
+	const struct ini_item *item, size_t n)
 {
 	json_t *children = lines_children(node);
-	json_t *own = json_object_get(children, key);
+	json_t *own = json_object_get(children, name);
 
 	if (!own) {
 		own = lines_of_group(item->line, json_object());
-		(void)json_object_set_new(children, key, own);
+		set_place(r, own, item->key, n);
+		(void)json_object_set_new(children, name, own);
 	}
 	return own;
 }
 
-/* Likewise of the last element of `list`, a member that may be new. */
-static json_t *note_last(
-	json_t *node, const char *key, const json_t *list, const struct ini_item *item)
+/* Likewise of the last element of `list`, a member that may be new: a section, or a line of one. */
+static json_t *note_last(const struct reader *r, json_t *node, const char *name, const json_t *list,
+	const struct ini_item *item)
 {
-	json_t *all = json_object_get(lines_children(node), key);
+	json_t *all = json_object_get(lines_children(node), name);
 
 	if (!all) {
 		all = lines_of_group(item->line, json_array());
-		(void)json_object_set_new(lines_children(node), key, all);
+		(void)json_object_set_new(lines_children(node), name, all);
 	}
-	while (json_array_size(lines_children(all)) < json_array_size(list))
-		(void)json_array_append_new(
-			lines_children(all), lines_of_group(item->line, json_object()));
+	while (json_array_size(lines_children(all)) < json_array_size(list)) {
+		json_t *own = lines_of_group(item->line, item->key ? json_null() : json_object());
+
+		set_place(r, own, item->key ? item->key : "", item->key ? strlen(item->key) : 0);
+		(void)json_array_append_new(lines_children(all), own);
+	}
 	return json_array_get(lines_children(all), json_array_size(list) - 1);
 }
 
@@ -99,8 +115,11 @@ static const char *section_name(const char *section, const char *kind)
 
 static int begin_section(struct reader *r, const struct ini_item *item, struct th_err *err)
 {
+	_cleanup_free_ char *shown = str_escape(item->section, 80);
 	const char *name;
 
+	free(r->section);
+	r->section = xasprintf("[%s]", shown);
 	r->metric = r->arg = NULL;
 	r->section_lines = r->spec_lines;
 	if (strcmp(item->section, "template") == 0 || strcmp(item->section, "args") == 0)
@@ -110,14 +129,14 @@ static int begin_section(struct reader *r, const struct ini_item *item, struct t
 		if (find_named(r->metrics, name))
 			return refuse(item, "there are two metrics", name, err);
 		r->metric = named(r->metrics, name);
-		r->section_lines = note_last(r->spec_lines, "metrics", r->metrics, item);
+		r->section_lines = note_last(r, r->spec_lines, "metrics", r->metrics, item);
 		r->metric_name = json_string_value(json_object_get(r->metric, "name"));
 		return r->metric_name ? 0 : refuse(item, "not UTF-8:", name, err);
 	}
 	name = section_name(item->section, "arg");
 	if (name) {
 		r->arg = named(r->args, name);
-		(void)note_last(r->spec_lines, "args", r->args, item);
+		(void)note_last(r, r->spec_lines, "args", r->args, item);
 		return 0;
 	}
 	return refuse(item,
@@ -129,7 +148,7 @@ static int put_provider(struct reader *r, const struct ini_item *item, struct th
 {
 	_cleanup_free_ char *path = xstrdup(item->key);
 	json_t *o = json_object_get(r->metric, "provider");
-	json_t *node = note(r->section_lines, "provider", item);
+	json_t *node = note(r, r->section_lines, "provider", item, 0);
 	char *rest = path, *dot;
 
 	if (!o) {
@@ -150,10 +169,10 @@ static int put_provider(struct reader *r, const struct ini_item *item, struct th
 			if (json_array_append_new(list, json_pack("{s:s,s:s}", "key", dot + 1,
 								"value", item->value)) < 0)
 				return refuse(item, "a value that is no UTF-8 of", item->key, err);
-			(void)note_last(node, rest, list, item);
+			(void)note_last(r, node, rest, list, item);
 			return 0;
 		}
-		node = note(node, rest, item);
+		node = note(r, node, rest, item, (size_t)(dot - path));
 		next = json_object_get(o, rest);
 		if (!next) {
 			next = json_object();
@@ -166,7 +185,7 @@ static int put_provider(struct reader *r, const struct ini_item *item, struct th
 		o = next;
 		rest = dot + 1;
 	}
-	(void)note(node, rest, item);
+	(void)note(r, node, rest, item, strlen(item->key));
 	return put_once(o, rest, item, err);
 }
 
@@ -176,7 +195,7 @@ static int put_rule(const struct reader *r, json_t *list, const char *key,
 	if (json_array_append_new(
 		    list, json_pack("{s:s,s:s}", "literal", r->metric_name, key, item->value)) < 0)
 		return refuse(item, "a value that is no UTF-8 of", item->key, err);
-	(void)note_last(r->spec_lines, item->key, list, item);
+	(void)note_last(r, r->spec_lines, item->key, list, item);
 	return 0;
 }
 
@@ -193,7 +212,7 @@ static int put_metric(struct reader *r, const struct ini_item *item, struct th_e
 		return put_rule(r, r->dry_run, "dryRun", item, err);
 	if (strcmp(item->key, "measurementRetention") == 0)
 		return put_rule(r, r->retention, "limit", item, err);
-	(void)note(r->section_lines, item->key, item);
+	(void)note(r, r->section_lines, item->key, item, strlen(item->key));
 	return put_once(r->metric, item->key, item, err);
 }
 
@@ -201,7 +220,7 @@ static int put_template(struct reader *r, const struct ini_item *item, struct th
 {
 	if (strcmp(item->key, "name") == 0)
 		return put_once(r->doc, "name", item, err);
-	(void)note(r->spec_lines, item->key, item);
+	(void)note(r, r->spec_lines, item->key, item, strlen(item->key));
 	return put_once(r->spec, item->key, item, err);
 }
 
@@ -222,7 +241,7 @@ static int on_item(void *arg, const struct ini_item *item, struct th_err *err)
 		if (json_object_set_new(
 			    named(r->args, item->key), "value", json_string(item->value)) < 0)
 			return refuse(item, "a value that is no UTF-8 of", item->key, err);
-		(void)note_last(r->spec_lines, "args", r->args, item);
+		(void)note_last(r, r->spec_lines, "args", r->args, item);
 		return 0;
 	}
 	if (strcmp(item->key, "value") == 0)
@@ -260,6 +279,7 @@ int load_ini(const char *text, size_t size, const char *file, json_t *docs, json
 		json_array_append(docs, r.doc);
 		json_array_append(lines, doc_lines);
 	}
+	free(r.section);
 	json_decref(r.doc);
 	json_decref(doc_lines);
 	if (rc < 0 && err && err->status == EXIT_CONFIG)

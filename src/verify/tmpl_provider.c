@@ -209,7 +209,7 @@ void reader_provider(struct reader *r, struct tmpl_metric *m, const json_t *o)
 	const json_t *outer;
 
 	if (json_object_size(p) == 0) {
-		reader_complain(r, "provider", "no provider specified");
+		reader_complain(r, NULL, "no provider specified");
 		return;
 	}
 	if (json_object_size(p) > 1) {

@@ -41,18 +41,75 @@ static void add_at(const struct reader *r, struct strv *list, size_t line, const
 		strv_addf(list, "%s: %s%s", r->file, r->where, text);
 }
 
+static bool is_word(char c)
+{
+	return c == '.' || c == '_' || (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') ||
+	       (c >= 'a' && c <= 'z');
+}
+
+/* What is behind "headers[1]: ", which nobody has written in INI. */
+static const char *skip_element(const char *text)
+{
+	size_t n = strcspn(text, "[: ");
+	const char *end = text[n] == '[' ? strstr(text + n, "]: ") : NULL;
+
+	return end && strspn(text + n + 1, "0123456789") == (size_t)(end - text) - n - 1 ? end + 3
+											 : text;
+}
+
+/* The text that follows a place: without the names that end the place already. */
+static void add_behind(struct strbuf *out, const char *text)
+{
+	const char *place = strbuf_str(out);
+	const char *name = strrchr(place, ' ');
+
+	text = skip_element(text);
+	for (name = name ? name + 1 : NULL; name && *name; name++) {
+		size_t n = strlen(name);
+
+		if (strncmp(text, name, n) == 0 && !is_word(text[n])) {
+			strbuf_adds(out, text + n);
+			return;
+		}
+		name += strcspn(name, ".");
+		if (!*name)
+			break;
+	}
+	strbuf_addf(out, ": %s", text);
+}
+
+/* Of a file that names its places: "[metric m] web.url is needed". */
+static char *text_with_place(const struct reader *r, const char *key, const char *text)
+{
+	const json_t *member = lines_member(r->at, key);
+	const char *place = lines_place(member ? member : r->at);
+	_cleanup_strbuf_ struct strbuf out = STRBUF_INIT;
+
+	if (!place)
+		return NULL;
+	strbuf_adds(&out, place);
+	if (!member && key && json_is_object(lines_children(r->at)))
+		strbuf_addf(&out, "%c%s", place[strlen(place) - 1] == ']' ? ' ' : '.', key);
+	add_behind(&out, text);
+	return strbuf_steal(&out);
+}
+
 static void add(struct reader *r, struct strv *list, const char *key, const char *fmt, va_list ap)
 	PRINTF_ATTR(4, 0);
 static void add(struct reader *r, struct strv *list, const char *key, const char *fmt, va_list ap)
 {
 	size_t line = lines_number(lines_member(r->at, key));
-	_cleanup_free_ char *text = NULL;
+	_cleanup_free_ char *text = NULL, *placed = NULL;
 
 	if (vasprintf(&text, fmt, ap) < 0)
 		text = xstrdup(fmt);
 	if (line == 0)
 		line = lines_number(r->at);
-	add_at(r, list, line, text);
+	placed = text_with_place(r, key, text);
+	if (placed)
+		strv_addf(list, "%s:%zu: %s", r->file, line, placed);
+	else
+		add_at(r, list, line, text);
 }
 
 void reader_complain_at(struct reader *r, size_t line, const char *text)
@@ -106,8 +163,15 @@ void reader_check_fields(
 		if (ok)
 			continue;
 		near = suggest_nearest(key, known, n);
-		reader_complain(r, key, "%s%sunknown field '%s'%s%s%s", what, *what ? ": " : "",
-			shown, near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
+		/* there the key is the place */
+		if (lines_place(lines_member(r->at, key)))
+			reader_complain(r, key, "unknown field%s%s%s",
+				near ? " (did you mean '" : "", near ? near : "",
+				near ? "'?)" : "");
+		else
+			reader_complain(r, key, "%s%sunknown field '%s'%s%s%s", what,
+				*what ? ": " : "", shown, near ? " (did you mean '" : "",
+				near ? near : "", near ? "'?)" : "");
 	}
 }
 

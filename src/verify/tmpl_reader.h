@@ -28,8 +28,9 @@ const json_t *reader_enter(struct reader *r, const char *key);
 const json_t *reader_enter_element(struct reader *r, const char *key, size_t i);
 void reader_leave(struct reader *r, const json_t *outer);
 
-/* Adds "FILE:LINE: metrics[1]: ..." to what is found. `key`: the member that it is about, NULL for
- * the whole group. */
+/* Adds "FILE:LINE: metrics[1]: ..." to what is found, of INI "FILE:LINE: [metric m] web.url: ...".
+ * `key`: the member that it is about, NULL for the whole group. A text that begins with the name of
+ * the member, or of groups and it, may go on as a sentence: "url is needed". */
 void reader_complain(struct reader *r, const char *key, const char *fmt, ...) PRINTF_ATTR(3, 4);
 void reader_complain_at(struct reader *r, size_t line, const char *text); /* 0: not known */
 void reader_complain_err(struct reader *r, const char *field, struct th_err *err);

@@ -129,7 +129,7 @@ records() { jq -r "$1" "$state/tasks/$group/$2/logs/hooks.jsonl"; }
 
 	template pre-start/10-open '[metric m]' 'counts = 1' 'exec.command = true'
 	run -78 --separate-stderr th run -g "$group" -i two -- true
-	[[ $stderr == *"10-open:3: metrics[0]: unknown field 'counts'"*"(try 'taskhook verify --lint $hooks/pre-start/10-open')"* ]]
+	[[ $stderr == *"10-open:3: [metric m] counts: unknown field (did you mean 'count'?)"*"(try 'taskhook verify --lint $hooks/pre-start/10-open')"* ]]
 }
 
 @test "timeout of the settings wins; total-timeout is told where it comes first" {
