@@ -14,7 +14,7 @@
  *	a start		NEW -> DEPLOYING -> PREPARING -> LAUNCHING -> POST_STARTING -> RUNNING
  *	... that fails	NEW, DEPLOYING, PREPARING, LAUNCHING -FAILED, STOP-> UNDOING -> FAILED
  *	the process ends
- *			POST_STARTING, RUNNING, RESTART_ASKED -EXITED-> EXITED
+ *			RUNNING, RESTART_ASKED -EXITED-> EXITED
  *	a stop		POST_STARTING, RUNNING, RESTART_ASKED, RESTART_STOPPING
  *				-STOP-> STOPPING -> EXITED
  *	the end		EXITED -> POST_STOPPING -> REMOVING -> DONE
@@ -96,7 +96,8 @@ static const struct row rows[] = {
 		[EVENT_OK] = STATE_RUNNING,
 		/* not fatal by itself: a hook with on-failure = fail */
 		[EVENT_FAILED] = STATE_STOPPING,
-		[EVENT_EXITED] = STATE_EXITED,
+		/* it was started all the same, and RUNNING sees that it has ended */
+		[EVENT_EXITED] = INVALID,
 		[EVENT_STOP] = STATE_STOPPING,
 		[EVENT_RESTART] = INVALID,
 		[EVENT_RETRY] = INVALID,

@@ -35,6 +35,7 @@ struct loop {
 	struct batch *batch;	   /* innermost */
 	struct loop_timer *timers; /* by time, earliest first */
 	struct loop_timer *due;	   /* taken off `timers`, about to be called */
+	struct loop_call *calls;   /* before the next wait */
 	struct loop_fd signals;
 	loop_signal_fn signal_fn;
 	void *signal_arg;
@@ -134,6 +135,41 @@ void loop_set_timer(struct loop *l, struct loop_timer *t, usec_t when, loop_time
 		at = &(*at)->next;
 	*t = (struct loop_timer){.when = when, .fn = fn, .arg = arg, .active = true, .next = *at};
 	*at = t;
+}
+
+void loop_call_later(struct loop *l, struct loop_call *call, loop_timer_fn fn, void *arg)
+{
+	struct loop_call **at = &l->calls;
+
+	if (call->active)
+		return;
+	while (*at)
+		at = &(*at)->next;
+	*call = (struct loop_call){.fn = fn, .arg = arg, .active = true};
+	*at = call;
+}
+
+void loop_clear_call(struct loop *l, struct loop_call *call)
+{
+	struct loop_call **at = &l->calls;
+
+	if (!call->active)
+		return;
+	while (*at != call)
+		at = &(*at)->next;
+	*at = call->next;
+	call->active = false;
+}
+
+void loop_call_due(struct loop *l)
+{
+	struct loop_call *call;
+
+	while ((call = l->calls)) {
+		l->calls = call->next;
+		call->active = false;
+		call->fn(call->arg);
+	}
 }
 
 static void read_signals(void *arg, uint32_t events)
@@ -262,6 +298,7 @@ int loop_run(struct loop *l, usec_t deadline)
 		usec_t until = deadline, timeout = USEC_INFINITY;
 		int served;
 
+		loop_call_due(l);
 		if (l->due)
 			until = 0;
 		else if (l->timers)

@@ -54,6 +54,24 @@ struct loop_timer {
 void loop_set_timer(struct loop *l, struct loop_timer *t, usec_t when, loop_timer_fn fn, void *arg);
 void loop_clear_timer(struct loop *l, struct loop_timer *t);
 
+/* Called once: before the loop waits next, or by loop_call_due(). Owned as a loop_fd is. */
+struct loop_call {
+	loop_timer_fn fn;
+	void *arg;
+	bool active;
+	struct loop_call *next;
+};
+/*
+ * For what others shall not see before all that belongs to it is done: whoever has an event served
+ * goes on to its end, with whatever it writes down, before the loop waits again. Nothing where it
+ * is set already.
+ */
+void loop_call_later(struct loop *l, struct loop_call *call, loop_timer_fn fn, void *arg);
+void loop_clear_call(struct loop *l, struct loop_call *call);
+/* Calls those that were set by now, in their order: for who has come to such an end and goes on
+ * without waiting, or waits elsewhere. */
+void loop_call_due(struct loop *l);
+
 /* Blocks `mask` for the process and calls fn for each that arrives. Once. The old mask is
  * remembered for nobody: children get an empty one from spawn. 0 or -errno. */
 int loop_watch_signals(struct loop *l, const sigset_t *mask, loop_signal_fn fn, void *arg);

@@ -47,10 +47,17 @@ int caller_listen(struct context *c, struct th_err *err)
 	return 0;
 }
 
-void caller_let_go(struct context *c)
+static void tell_through(void *arg)
 {
+	const struct context *c = arg;
 	struct caller_message m = {.running = true, .status = EXIT_OK};
 
+	caller_send(c->options->caller_fd, &m);
+	(void)shutdown(c->options->caller_fd, SHUT_RDWR);
+}
+
+void caller_let_go(struct context *c)
+{
 	if (!c->has_caller)
 		return;
 	c->has_caller = false;
@@ -61,6 +68,6 @@ void caller_let_go(struct context *c)
 	(void)fd_open_null(STDERR_FILENO, STDERR_FILENO);
 	c->terminal = c->hooks.terminal = false;
 	c->hooks.show = HOOK_SHOW_NEVER;
-	caller_send(c->options->caller_fd, &m);
-	(void)shutdown(c->options->caller_fd, SHUT_RDWR);
+	/* As the last answer of control.h: what it looks at then agrees. */
+	loop_call_later(c->loop, &c->caller_report, tell_through, c);
 }

@@ -25,8 +25,8 @@ bool caller_receive(int fd, struct caller_message *ret);
  * -errno with err. */
 int caller_listen(struct context *c, struct th_err *err);
 
-/* The start is through: tells the caller, and lets go of its standard error. Nothing the second
- * time, and for `run`. */
+/* The start is through: lets go of the caller's standard error, and tells it when the loop waits
+ * next (loop_call_later()). Nothing the second time, and for `run`. */
 void caller_let_go(struct context *c);
 
 #endif

@@ -100,7 +100,19 @@ int context_write_record(struct context *c, struct th_err *err)
 	context_complete_record(c);
 	json_decref(c->record.hook_state);
 	c->record.hook_state = json_incref(c->hooks.state);
+	c->warned_recorded = c->warned;
+	c->results_recorded = c->hooks.n_results;
 	return record_write(c->records_fd, &c->record, err);
+}
+
+void context_write_news(struct context *c)
+{
+	_cleanup_err_ struct th_err why = TH_ERR_INIT;
+
+	if (c->warned == c->warned_recorded && c->hooks.n_results == c->results_recorded)
+		return;
+	if (context_write_record(c, &why) < 0)
+		context_warn(c, "%s, continuing", err_text(&why));
 }
 
 static json_t *record_for_hook(void *arg)
@@ -215,6 +227,7 @@ void context_done(struct context *c)
 	logindex_free(c->log_index);
 	c->control = control_close(c->control, -1, -1);
 	if (c->loop) {
+		loop_call_due(c->loop);
 		loop_remove_fd(c->loop, &c->caller_watch);
 		loop_remove_fd(c->loop, &c->exit_watch);
 		loop_clear_timer(c->loop, &c->max_run_timer);

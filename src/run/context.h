@@ -78,6 +78,7 @@ struct context {
 	struct loop_timer control_timer;
 	bool has_caller; /* `start` waits for us */
 	struct loop_fd caller_watch;
+	struct loop_call caller_report; /* that the start is through */
 
 	struct proctree tree; /* of the task's process */
 	bool launched;	      /* there was a process in this run */
@@ -95,6 +96,8 @@ struct context {
 	bool killed;		    /* SIGKILL came from us */
 	unsigned warned; /* failures that stopped nothing, those too that the record has no
 			    room for */
+	unsigned warned_recorded,
+		results_recorded; /* `warned`, and hooks.n_results, of the record */
 	bool stuck;
 	bool abandoned;	       /* nothing was made: not even a record */
 	struct th_err failure; /* why a start failed */
@@ -120,6 +123,11 @@ void context_complete_record(struct context *c);
 
 /* Writes the record, with what hooks have handed on by now. 0 or -errno with err. */
 int context_write_record(struct context *c, struct th_err *err);
+
+/* The same where the record does not tell of all failures and of all that hooks have handed back:
+ * for whoever is about to tell somebody that a step is done, who may ask `status` then. Most steps
+ * have neither, and write no file that nobody needs. A failure is a warning. */
+void context_write_news(struct context *c);
 
 /* Has been launched, and has not ended yet. */
 bool context_has_process(const struct context *c);

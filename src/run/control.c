@@ -28,6 +28,7 @@ struct control_client {
 	bool asked;
 	enum request_op op;
 	uint64_t number;
+	char *last; /* the line that ends it, until the loop waits */
 };
 
 struct control {
@@ -38,6 +39,7 @@ struct control {
 	void *arg;
 	struct control_client *clients;
 	size_t n_sending, n_waiting;
+	struct loop_call send_last;
 	uint64_t last_number;
 };
 
@@ -62,6 +64,7 @@ static void client_free(struct control_client *k)
 	loop_clear_timer(c->loop, &k->timer);
 	fd_close(k->fd);
 	strbuf_done(&k->line);
+	free(k->last);
 	free(k);
 	/* Room for one that waits in the queue. */
 	if (c->fd >= 0 && !c->watch.active)
@@ -70,20 +73,42 @@ static void client_free(struct control_client *k)
 
 /* True where it took all of it. A line is far smaller than the buffer of a socket, so one that has
  * no room has not been read for long. */
-static bool client_send(struct control_client *k, const struct answer *a)
+static bool client_send_line(struct control_client *k, const char *line)
 {
-	_cleanup_free_ char *line = answer_to_line(a);
 	size_t n = strlen(line);
 
 	return send(k->fd, line, n, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)n;
 }
 
+static bool client_send(struct control_client *k, const struct answer *a)
+{
+	_cleanup_free_ char *line = answer_to_line(a);
+
+	return client_send_line(k, line);
+}
+
+static void send_last(void *arg)
+{
+	struct control *c = arg;
+
+	for (struct control_client *k = c->clients, *next; k; k = next) {
+		next = k->next;
+		if (!k->last)
+			continue;
+		(void)client_send_line(k, k->last);
+		client_free(k);
+	}
+}
+
 void control_end(struct control_client *k, int status, const char *text)
 {
 	struct answer a = {.event = ANSWER_END, .status = status, .text = (char *)(uintptr_t)text};
+	struct control *c = k->control;
 
-	(void)client_send(k, &a);
-	client_free(k);
+	k->last = answer_to_line(&a);
+	loop_remove_fd(c->loop, &k->watch);
+	loop_clear_timer(c->loop, &k->timer);
+	loop_call_later(c->loop, &c->send_last, send_last, c);
 }
 
 /* Nothing more is expected of it but that it goes. */
@@ -114,7 +139,7 @@ static struct control_client *find_client(const struct control *c, uint64_t numb
 {
 	struct control_client *k = c && number ? c->clients : NULL;
 
-	while (k && k->number != number)
+	while (k && (k->number != number || k->last))
 		k = k->next;
 	return k;
 }
@@ -292,11 +317,8 @@ int control_open(struct loop *loop, int run_fd, control_fn fn, void *arg, struct
 
 void control_end_all(struct control *c, enum request_op op, int status, const char *text)
 {
-	struct control_client *next;
-
-	for (struct control_client *k = c ? c->clients : NULL; k; k = next) {
-		next = k->next;
-		if (k->asked && k->op == op)
+	for (struct control_client *k = c ? c->clients : NULL; k; k = k->next) {
+		if (k->asked && !k->last && k->op == op)
 			control_end(k, status, text);
 	}
 }
@@ -311,7 +333,7 @@ void control_tell(struct control *c, enum log_level level, const char *text)
 		return;
 	for (struct control_client *k = c->clients; k; k = next) {
 		next = k->next;
-		if (k->asked && k->op != REQUEST_WAIT && !client_send(k, &a))
+		if (k->asked && !k->last && k->op != REQUEST_WAIT && !client_send(k, &a))
 			client_free(k);
 	}
 }
@@ -326,7 +348,7 @@ static void serve_queue(struct control *c)
 		accept_clients(c, EPOLLIN);
 		for (struct control_client *k = c->clients, *next; k; k = next) {
 			next = k->next;
-			if (!k->asked)
+			if (!k->asked && !k->last)
 				on_readable(k, EPOLLIN);
 		}
 	} while (c->n_waiting > before && c->n_waiting < CONTROL_WAITING_MAX);
@@ -342,14 +364,13 @@ struct control *control_close(struct control *c, int stop_status, int wait_statu
 		serve_queue(c);
 	loop_remove_fd(c->loop, &c->watch);
 	fd = TAKE_FD(c->fd);
-	for (struct control_client *k = c->clients, *next; k; k = next) {
-		next = k->next;
-		c->clients = next;
-		if (stop_status < 0 || !k->asked)
-			client_free(k);
-		else
+	for (struct control_client *k = c->clients; k && stop_status >= 0; k = k->next)
+		if (k->asked && !k->last)
 			control_end(k, k->op == REQUEST_WAIT ? wait_status : stop_status, NULL);
-	}
+	send_last(c);
+	loop_clear_call(c->loop, &c->send_last);
+	while (c->clients)
+		client_free(c->clients);
 	fd_close(fd);
 	free(c);
 	return NULL;

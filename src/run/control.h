@@ -13,6 +13,10 @@
  *
  * A request that has begun goes on when its client is gone.
  *
+ * Whoever has its last answer may look at the task at once, and is to find what it was told: the
+ * last answer is sent when the loop waits next or loop_call_due() says that there is nothing more
+ *to write down, whatever is done between the end of the request and that.
+ *
  *	control_open(loop, run_fd, on_request, c, &control, &err);
  *	... on_request() calls control_end(), or control_keep() ...
  *	control_tell(control, level, text);	for those that wait
@@ -43,7 +47,7 @@ int control_open(struct loop *loop, int run_fd, control_fn fn, void *arg, struct
 	struct th_err *err);
 
 /* The last answer to one client. `text` says why the status is not 0; NULL: nothing to say. The
- * client is gone afterwards. */
+ * client is not the caller's any more. */
 void control_end(struct control_client *client, int status, const char *text);
 
 /* The client waits for control_close(). */

@@ -216,6 +216,7 @@ static void keep_result(
 	}
 	if (r->message)
 		str_replace(&s->message, r->message);
+	s->n_results++;
 	if (!r->env.n && !r->state.n && !r->mounts.n && !r->devices.n && !r->done)
 		return;
 	if (!s->state)

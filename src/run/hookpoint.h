@@ -75,6 +75,7 @@ struct hook_session {
 	struct strv task_env; /* what hooks handed on to the task: NAME=VALUE */
 	json_t *state;	      /* of hooks: see struct record; NULL: none */
 	char *message;	      /* the last hook's [result] message; NULL */
+	unsigned n_results;   /* how often a hook has handed something back */
 	bool knows_ip;	      /* looked up for the first hook, as a task without hooks needs none */
 	char *node_ip;	      /* NULL: there is none, or [node] tells it */
 	bool told_skips;

@@ -445,6 +445,8 @@ int launch_kill(struct context *c)
 		clock_monotonic_usec() < deadline)
 		if (loop_run(c->loop, deadline) < 0)
 			break;
+	/* This waits without the loop. */
+	loop_call_due(c->loop);
 	if (proctree_wait_empty(&c->tree, deadline) == 0)
 		return 0;
 	left = list_left(&c->tree);

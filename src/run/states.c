@@ -28,13 +28,16 @@ static void set_state(struct context *c, enum task_state s)
 	struct live_state *l;
 
 	c->record.state = s;
-	if (!c->live)
-		return;
-	l = live_begin(c->live);
-	l->state = (int32_t)s;
-	l->since_usec = clock_realtime_usec();
-	l->stop_reason = (uint8_t)c->record.outcome.stop_reason;
-	live_end(c->live);
+	if (c->live) {
+		l = live_begin(c->live);
+		l->state = (int32_t)s;
+		l->since_usec = clock_realtime_usec();
+		l->stop_reason = (uint8_t)c->record.outcome.stop_reason;
+		live_end(c->live);
+	}
+	/* What the state before has answered is sent only now: whoever asks then sees where it has
+	 * led. */
+	loop_call_due(c->loop);
 }
 
 /* Keeps the first reason why a start failed, for the message, the record and the post-stop hooks.
@@ -145,21 +148,12 @@ static enum task_event do_preparing(struct context *c)
 	return EVENT_STOP;
 }
 
-/* For whoever asks while the task runs: `exec`, and a supervisor that replaces this one. Most tasks
- * are handed nothing, and a start writes no file that nobody needs. */
-static void record_handed_on(struct context *c)
-{
-	_cleanup_err_ struct th_err why = TH_ERR_INIT;
-
-	if (c->hooks.state && context_write_record(c, &why) < 0)
-		context_warn(c, "%s, continuing", err_text(&why));
-}
-
 static enum task_event do_launching(struct context *c)
 {
 	struct th_err why = TH_ERR_INIT;
 
-	record_handed_on(c);
+	/* For `exec`, and a supervisor that replaces this one. */
+	context_write_news(c);
 	if (launch_task(c, &why) < 0) {
 		streams_close(c);
 		return start_failed(c, RESULT_START_FAILED, POINT_NONE, NULL, &why);
@@ -168,11 +162,13 @@ static enum task_event do_launching(struct context *c)
 	return EVENT_OK;
 }
 
-/* It runs, or has run, once more. */
-static void tell_restarted(struct context *c)
+/* It runs, or has run: for the first time, or once more. */
+static void tell_started(struct context *c)
 {
 	int status = c->warned > c->requests.warned_before ? EXIT_WITH_FAILURES : EXIT_OK;
 
+	context_write_news(c);
+	caller_let_go(c);
 	if (c->requests.restart_begun)
 		restarts_answer(c, status, NULL);
 }
@@ -182,7 +178,6 @@ static enum task_event do_post_starting(struct context *c)
 	_cleanup_point_ struct point_result hooks = {0};
 	struct outcome *o = &c->record.outcome;
 
-	/* Not before the live state tells it, as in do_running(). */
 	if (c->options->no_wait)
 		caller_let_go(c);
 	(void)run_interruptible(c, POINT_POST_START, &hooks, NULL);
@@ -197,14 +192,8 @@ static enum task_event do_post_starting(struct context *c)
 		o->stop_reason = STOP_ASKED;
 		return EVENT_FAILED;
 	}
-	/* It was started, though it is over already. */
-	if (c->exited) {
-		caller_let_go(c);
-		tell_restarted(c);
-		update_end_restart(c);
-		return EVENT_EXITED;
-	}
-	return c->requests.stop ? EVENT_STOP : EVENT_OK;
+	/* It was started, though it may be over already. */
+	return c->requests.stop && !c->exited ? EVENT_STOP : EVENT_OK;
 }
 
 /* A supervisor sleeps for as long as its task lives, and thousands of them do: what the start
@@ -223,9 +212,7 @@ static enum task_event do_running(struct context *c)
 	struct loop_timer trim = {.active = false};
 	int r = 0;
 
-	/* Not before the live state tells it. */
-	caller_let_go(c);
-	tell_restarted(c);
+	tell_started(c);
 	loop_set_timer(c->loop, &trim, c->launched_at + TRIM_AFTER, trim_memory, c);
 	/* It may have come here by the restart of one. */
 	if (!c->requests.restart) {

@@ -282,6 +282,7 @@ static void finish(struct context *c, struct update_job *job, const struct updat
 
 	if (!line && c->warned > warned_before)
 		status = EXIT_WITH_FAILURES;
+	context_write_news(c);
 	updates_end(c, job, status, line);
 }
 

@@ -63,6 +63,21 @@ teardown() { tasks_teardown; }
 	assert_clean
 }
 
+@test "once start is through, status and record tell what its hooks said, failed and handed on" {
+	hook pre-start/10-say 'printf "[result]\nmessage = on its way\n" >"$HOOK_RESULT"'
+	begin -i t -- sleep "$nap"
+	[ "$(th status --json "$group/t" | jq -r .message)" = 'on its way' ]
+	hook post-start/10-say 'printf "[env]\nPORT = 80\n[result]\nmessage = on port 80\n" >"$HOOK_RESULT"'
+	hook post-start/20-no 'exit 3'
+	for ((i = 0; i < 5; i++)); do
+		begin -i "u$i" -- sleep "$nap"
+		th status --json "$group/u$i" >"$root/status"
+		[ "$(jq -r '[.state, .message, (.warnings | length)] | @csv' "$root/status")" = '"running","on port 80",1' ]
+		[ "$(jq -r '.hook_state["post-start/10-say"].env.PORT' "$state/records/$group/u$i.json")" = 80 ]
+	done
+	run -0 th stop -g "$group"
+}
+
 @test "--no-wait returns at the launch" {
 	mkfifo "$root/go"
 	hook post-start/10-wait "read line <'$root/go'"

@@ -221,6 +221,41 @@ record_of() { cat "$state/records/$group/$1.json"; }
 	assert_clean
 }
 
+@test "whoever has an answer sees a state that agrees with it" {
+	hook pre-restart/10-maybe "[ ! -e '$root/no' ]"
+	hook pre-update/10-maybe "[ ! -e '$root/no-update' ]"
+	hook post-start/10-warn '[ "$RESTART_COUNT" = 0 ]'
+	for round in 1 2 3; do
+		begin -i t -- sleep "$nap"
+		is_state t running
+		run -122 th restart "$group/t"
+		[ "$(field t '[.state, .restarts, (.warnings | length)] | @csv')" = '"running",1,1' ]
+		touch "$root/no"
+		run -120 th restart "$group/t"
+		is_state t running
+		run -120 th update --restart --set task.nice=1 "$group/t"
+		[ "$(field t '[.state, .restarts, .updates] | @csv')" = '"running",1,' ]
+		rm "$root/no"
+		run -0 th update --set restart.attempts=1$round "$group/t"
+		[ "$(field t '[.state, .updates["restart.attempts"].to] | @csv')" = "\"running\",\"1$round\"" ]
+		touch "$root/no-update"
+		run -120 th update --set restart.attempts=9 "$group/t"
+		is_state t running
+		rm "$root/no-update"
+		run -0 th stop "$group/t"
+		is_state t done
+	done
+	begin -i t -- sleep "$nap"
+	for round in 1 2 3; do
+		lose t
+		run -0 th -q recover 3>&-
+		is_state t running
+	done
+	run -0 th stop "$group/t"
+	is_state t done
+	assert_clean
+}
+
 @test "restart: a pre-start hook that fails then ends the task, and that is said" {
 	hook pre-start/10-once '[ "$RESTART_COUNT" = 0 ]'
 	begin -i t -- sleep "$nap"

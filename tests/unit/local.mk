@@ -22,6 +22,7 @@ unit_tests = \
 	tests/unit/test-rmtree \
 	tests/unit/test-treelink \
 	tests/unit/test-logruns \
+	tests/unit/test-control \
 	tests/unit/test-cred \
 	tests/unit/test-hostip \
 	tests/unit/test-loop \

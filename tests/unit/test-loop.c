@@ -292,6 +292,70 @@ static void test_timers(void)
 	loop_free(l);
 }
 
+struct step {
+	char name;
+	struct loop_call call;
+	struct loop *l;
+	struct step *sets, *clears;
+};
+
+static void on_step(void *arg)
+{
+	struct step *s = arg;
+
+	note(s->name);
+	if (s->sets)
+		loop_call_later(s->l, &s->sets->call, on_step, s->sets);
+	if (s->clears)
+		loop_clear_call(s->l, &s->clears->call);
+}
+
+static void on_timer_step(void *arg)
+{
+	struct step *s = arg;
+
+	note('t');
+	loop_call_later(s->l, &s->call, on_step, s);
+	note('T');
+}
+
+static void test_calls(void)
+{
+	struct loop *l = loop_new();
+	struct step a = {.name = 'a', .l = l}, b = {.name = 'b', .l = l}, c = {.name = 'c', .l = l};
+	struct loop_timer timer = {.active = false};
+
+	loop_call_due(l);
+	is_str(take_order(), "", "nothing was set");
+	loop_call_later(l, &b.call, on_step, &b);
+	loop_call_later(l, &a.call, on_step, &a);
+	loop_call_later(l, &b.call, on_step, &b);
+	is_str(take_order(), "", "nothing is called at once");
+	loop_call_due(l);
+	is_str(take_order(), "ba", "each once, in their order");
+	loop_call_due(l);
+	is_str(take_order(), "", "and not again");
+
+	loop_call_later(l, &a.call, on_step, &a);
+	is_int(loop_run(l, IN(MSEC(1))), 0, "they are no events");
+	is_str(take_order(), "a", "but the loop does not wait before they are called");
+
+	loop_set_timer(l, &timer, 1, on_timer_step, &a);
+	is_int(loop_run(l, USEC_INFINITY), 1, "a callback sets one");
+	is_str(take_order(), "tT", "what it does, and whoever ran the loop, comes first");
+	(void)loop_run(l, IN(MSEC(1)));
+	is_str(take_order(), "a", "then the call, before the next wait");
+
+	a.sets = &b;
+	a.clears = &c;
+	loop_call_later(l, &a.call, on_step, &a);
+	loop_call_later(l, &c.call, on_step, &c);
+	loop_call_due(l);
+	is_str(take_order(), "ab", "one may set another, and clear one that is due");
+	loop_clear_call(l, &c.call);
+	loop_free(l);
+}
+
 struct signals {
 	int n;
 	int last;
@@ -339,6 +403,7 @@ int main(void)
 	test_removal(true);
 	test_nesting();
 	test_timers();
+	test_calls();
 	test_signals();
 	refused_run(SYS_epoll_pwait2, ENOSYS, test_timers);
 	refused_run(SYS_epoll_pwait2, EPERM, test_fds);
