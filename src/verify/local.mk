@@ -23,11 +23,18 @@ th_verify_SOURCES = \
 	src/verify/expr_call.h \
 	src/verify/expr_check.c \
 	src/verify/expr_check.h \
+	src/verify/expr_check_call.c \
+	src/verify/expr_check_closure.c \
+	src/verify/expr_check_internal.h \
+	src/verify/expr_check_member.c \
+	src/verify/expr_check_operator.c \
 	src/verify/expr_eval.c \
 	src/verify/expr_closure.c \
 	src/verify/expr_eval.h \
 	src/verify/expr_eval_internal.h \
 	src/verify/expr_lex.c \
+	src/verify/expr_nature.c \
+	src/verify/expr_nature.h \
 	src/verify/expr_operator.c \
 	src/verify/expr_reason.c \
 	src/verify/expr_parse.c \
@@ -66,9 +73,12 @@ th_verify_SOURCES = \
 	src/verify/report.h \
 	src/verify/regex.c \
 	src/verify/regex.h \
+	src/verify/regex_atom.c \
 	src/verify/regex_class.c \
 	src/verify/regex_internal.h \
 	src/verify/regex_match.c \
+	src/verify/regex_parse.c \
+	src/verify/regex_program.c \
 	src/verify/runstate.c \
 	src/verify/runstate.h \
 	src/verify/tmpl.c \
