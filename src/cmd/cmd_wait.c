@@ -47,8 +47,10 @@ static int status_from_record(struct cmd_context *ctx, const struct task_name *t
 	if (v.has_record && (v.state == STATE_DONE || v.state == STATE_FAILED))
 		return v.record.outcome.status;
 	if (v.has_record)
-		log_error("%s/%s: its supervisor was killed ('taskhook stop %s/%s' brings it down)",
-			t->group, t->id, t->group, t->id);
+		log_error("%s/%s: %s ('taskhook recover' %s)", t->group, t->id,
+			v.rebooted ? "the host was started again while it ran"
+				   : "its supervisor was killed",
+			v.runs_on ? "gives it another: it runs on" : "brings it to its end");
 	else
 		log_error("%s/%s: how it ended is not known: it has no record", t->group, t->id);
 	return EXIT_INTERNAL;

@@ -141,7 +141,23 @@ bool resume_log_killed_hook(struct context *c, const struct live_state *l)
 	return true;
 }
 
-static void set_lost(struct context *c, const struct live_state *l)
+/* What is left of a task of this boot, as it was found. */
+static bool runs(const struct live_state *l)
+{
+	return l->main_pid > 0 && proc_is_alive(l->main_pid, l->main_start_ticks);
+}
+
+static const char *why_lost(const struct context *c, const struct live_state *l, bool ran)
+{
+	if (strcmp(c->record.boot_id, proc_boot_id()) != 0)
+		return "the host was started again while it ran";
+	if (c->task->end_with_supervisor || l->main_pid <= 0 || ran)
+		return "its supervisor was killed";
+	return "its supervisor was killed, and its process ended before it had another: how is not "
+	       "known";
+}
+
+static void set_lost(struct context *c, const struct live_state *l, bool ran)
 {
 	struct outcome *o = &c->record.outcome;
 	bool known;
@@ -158,7 +174,7 @@ static void set_lost(struct context *c, const struct live_state *l)
 	o->result = RESULT_LOST;
 	o->status = EXIT_INTERNAL;
 	o->decided_by = "taskhook";
-	str_replace(&o->failed_reason, "its supervisor was killed");
+	str_replace(&o->failed_reason, why_lost(c, l, ran));
 }
 
 /* A lock of the group whose holder was killed: the file is all that is left of it. */
@@ -202,6 +218,7 @@ static int finish_locked(struct context *c, struct th_err *err)
 {
 	_cleanup_close_ int out = streams_hold(c, 0), errors = streams_hold(c, 1);
 	struct live_state l = {.hook_point = POINT_NONE};
+	bool ran;
 	int r;
 
 	(void)out;
@@ -215,6 +232,7 @@ static int finish_locked(struct context *c, struct th_err *err)
 		if (c->record.launched)
 			l.main_pid = 1;
 	}
+	ran = runs(&l);
 	r = resume_open_cgroups(c, &l, err);
 	c->cg.hooks_kept = true;
 	if (r == 0)
@@ -222,7 +240,7 @@ static int finish_locked(struct context *c, struct th_err *err)
 	if (r < 0)
 		return r;
 	resume_resolve_user(c);
-	set_lost(c, &l);
+	set_lost(c, &l, ran);
 	c->has_record = true;
 	r = context_begin_live(c, &l, err);
 	if (r == 0)

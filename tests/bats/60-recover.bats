@@ -27,6 +27,8 @@ logs() { echo "$state/tasks/$group/$1/logs"; }
 	pid=$(th status --json "$group/t" | jq .pid)
 	lose t
 	is_state t lost
+	run -125 th wait "$group/t"
+	[[ $output == *"its supervisor was killed ('taskhook recover' gives it another: it runs on)" ]]
 	kill -0 "$pid"
 	run -0 --separate-stderr th recover
 	[ "$output" = "$group/t" ]
@@ -139,15 +141,25 @@ logs() { echo "$state/tasks/$group/$1/logs"; }
 @test "a process that has ended without its supervisor: the task is lost, its last output is not" {
 	hook post-stop/10-say "echo post-stop \$STOP_REASON \$RESULT >>'$root/order'"
 	mkfifo "$root/go"
-	run -0 begin -i u -- sh -c 'sh -c "sleep 1000" & echo begun; read line <"$0"; echo last' "$root/go"
+	# whatever the policy
+	run -0 begin -i u --set restart.policy=always -- sh -c 'sh -c "sleep 1000" & echo begun; read line <"$0"; echo last' "$root/go"
 	wait_for logs_hold u begun
 	pid=$(th status --json "$group/u" | jq .pid)
 	lose u
 	echo >"$root/go"
 	wait_for ended_or_zombie "$pid"
+	is_state u lost
+	run -125 th wait "$group/u"
+	[[ $output == *"$group/u: its supervisor was killed ('taskhook recover' brings it to its end)" ]]
 	run -0 th recover
 	[ -z "$output" ]
 	[ "$(cat "$root/order")" = 'post-stop lost lost' ]
+	is_state u done
+	[ "$(th status --json "$group/u" | jq -c '[.result, .exit_code, .status, .decided_by, .stop_reason]')" = '["lost",null,125,"taskhook","lost"]' ]
+	[[ $(th status "$group/u") == *"ended before it had another: how is not known"* ]]
+	run -125 th wait "$group/u"
+	run -0 th list --all "$group"
+	[[ $output == *"$group/u"*done*lost ]]
 	# what it left held the FIFO open
 	[ "$(cat "$(logs u)/stdout.log")" = $'begun\nlast' ]
 	assert_clean
