@@ -370,6 +370,14 @@ static enum task_event do_post_stopping(struct context *c)
 	return c->stuck ? EVENT_UNKILLABLE : EVENT_OK;
 }
 
+/* On a full disk the record is what a start fails with, and cannot be written in the end either. */
+static bool has_said(const struct context *c, const char *what)
+{
+	const char *failed = c->record.outcome.failed_reason;
+
+	return failed && strcmp(failed, what) == 0;
+}
+
 void states_take_down(struct context *c, bool failed)
 {
 	_cleanup_err_ struct th_err why = TH_ERR_INIT;
@@ -380,7 +388,7 @@ void states_take_down(struct context *c, bool failed)
 	c->record.state = failed ? STATE_FAILED : STATE_DONE;
 	if (!keep_logs) {
 		(void)record_remove(c->records_fd, c->task->id);
-	} else if (context_write_record(c, &why) < 0) {
+	} else if (context_write_record(c, &why) < 0 && !has_said(c, err_text(&why))) {
 		context_warn(c, "%s", err_text(&why));
 	}
 	/* Only now: until the record tells the end, the live state tells what is owed. */
