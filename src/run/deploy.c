@@ -177,6 +177,24 @@ int deploy_read_limits(struct context *c, struct cglimits *ret, struct th_err *e
 	return r;
 }
 
+void deploy_renew_limits(struct context *c)
+{
+	struct cglimits now = CGLIMITS_INIT;
+	json_t *state = NULL;
+
+	if (read_state(c->run_group_fd, &state) < 0)
+		return;
+	/* While a group is being removed, its state says what the one who does it has read. */
+	if (state_is(state, "deployed") &&
+		task_group_limits_from_json(state, LIMITS, &now, NULL) == 0) {
+		cglimits_done(&c->group_limits);
+		c->group_limits = now;
+		now = (struct cglimits)CGLIMITS_INIT;
+	}
+	cglimits_done(&now);
+	json_decref(state);
+}
+
 static bool has_limits(struct context *c, const struct cglimits *l)
 {
 	_cleanup_cglimits_ struct cglimits now = CGLIMITS_INIT;

@@ -31,6 +31,11 @@ int deploy_group_once(
 /* The limits that the group has now; *ret is empty before. What nobody has deployed has none. 0 or
  * -errno with err. */
 int deploy_read_limits(struct context *c, struct cglimits *ret, struct th_err *err);
+
+/* Those become c->group_limits; where the group is not deployed (any more) they stay. With the
+ * group's lock, for whoever makes its cgroup. */
+void deploy_renew_limits(struct context *c);
+
 /*
  * Gives the group, which has `from`, the limits `to`: in its cgroup, which c->cg has open, and for
  * whoever makes that anew. 0; -ESTALE without err: it has others by now; else -errno with err, and

@@ -6,7 +6,6 @@
 #include "base/log.h"
 #include "os/proctree.h"
 #include "run/control.h"
-#include "run/deploy.h"
 
 #include <inttypes.h>
 #include <sys/random.h>
@@ -181,19 +180,6 @@ enum task_event restarts_wait(struct context *c, bool (*meanwhile)(struct contex
 	return c->requests.restart ? EVENT_RESTART : EVENT_OK;
 }
 
-/* They may have been changed, and this task may be the one that makes the group's cgroup anew. */
-static void take_group_limits(struct context *c)
-{
-	struct cglimits now = CGLIMITS_INIT;
-
-	if (deploy_read_limits(c, &now, NULL) < 0) {
-		cglimits_done(&now);
-		return;
-	}
-	cglimits_done(&c->group_limits);
-	c->group_limits = now;
-}
-
 void restarts_begin(struct context *c)
 {
 	struct live_state *l;
@@ -226,7 +212,6 @@ void restarts_begin(struct context *c)
 		l->update_begun &= LIVE_UPDATE_HOOKS;
 		live_end(c->live);
 	}
-	take_group_limits(c);
 	note_counters(c);
 	write_down(c);
 }

@@ -7,6 +7,7 @@
 #include "base/lockfile.h"
 #include "os/cgroup.h"
 #include "os/proc.h"
+#include "run/deploy.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -49,6 +50,7 @@ static int make_cgroups(struct context *c, enum hook_point point, struct th_err 
 
 	(void)point;
 	if (!c->cg.on) {
+		deploy_renew_limits(c);
 		if (cglimits_controllers(&c->task->limits) ||
 			cglimits_controllers(&c->group_limits))
 			return err_set(err, EXIT_UNAVAILABLE, ENOTSUP,
@@ -67,6 +69,10 @@ static int make_cgroups(struct context *c, enum hook_point point, struct th_err 
 	lock = context_lock_group(c, err);
 	if (lock < 0)
 		return lock;
+	/* Not before: they may have been changed since the group was joined, and its cgroup have
+	 * gone with its last task. Who changes them has a task in it, so that whoever finds it gone
+	 * reads the last word. */
+	deploy_renew_limits(c);
 	r = cgtree_make_task(&c->cg, c->task, &c->group_limits, c->live, &why);
 	if (r == -EEXIST && remove_unmarked_group(c)) {
 		err_clear(&why);

@@ -101,6 +101,28 @@ holds() { echo "{ head -c 42000000 /dev/zero; touch '$root/held'; exec sleep 100
 	[[ $(value t/io.max) == *"wbps=2097152 riops=max"* ]]
 }
 
+@test "a start beside an update of the group, whose last task ends meanwhile, has the new limits" {
+	begin -i a --set group-limits.pids=50 -- sleep "$nap"
+	pid=$(th status --json "$group/a" | jq .pid)
+	"$TASKHOOK_HELPERS_DIR/hold-lock" "$runtime/$group/_lock" 30000 >"$root/lock" 3>&- &
+	holder=$!
+	pids+=("$holder")
+	wait_for grep -qs held "$root/lock"
+	background b -- sleep "$nap"
+	wait_for is_state b preparing
+	# it waits for the lock, and answers nobody
+	run -122 update -g "$group" --set group-limits.pids=40
+	# The end of another task, of which nothing but the lock keeps the rest away.
+	lose a
+	kill -KILL "$pid"
+	gone_from_group() { rmdir "$cg/a" && rmdir "$cg"; }
+	wait_for gone_from_group
+	kill -KILL "$holder"
+	ended 0
+	[ "$(value pids.max)" = 40 ]
+	run -0 th stop "$group/b"
+}
+
 @test "the group's limits: with -g alone; for all its tasks, and until it is cleaned up" {
 	begin -i a --set group-limits.pids=50 -- sleep "$nap"
 	begin -i b -- sleep "$nap"
