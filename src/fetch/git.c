@@ -8,6 +8,7 @@
 #include "base/str.h"
 #include "fetch/event.h"
 #include "fetch/retry.h"
+#include "os/program.h"
 #include "os/spawn.h"
 
 #include <ctype.h>
@@ -548,7 +549,7 @@ static int read_commit(struct git *g, char **ret)
 static int run(struct git *g, struct git_result *ret)
 {
 	_cleanup_free_ char *url = remote_url(g->spec->source);
-	int r = spawn_find_program("git", g->path, NULL, &g->program);
+	int r = program_find("git", g->path, NULL, &g->program);
 
 	if (r < 0)
 		return err_set(g->err, EXIT_UNAVAILABLE, -r,

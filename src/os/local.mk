@@ -25,6 +25,8 @@ th_os_SOURCES = \
 	src/os/procstat.h \
 	src/os/proctree.c \
 	src/os/proctree.h \
+	src/os/program.c \
+	src/os/program.h \
 	src/os/spawn.c \
 	src/os/spawn.h \
 	src/os/trim.c \

@@ -27,8 +27,6 @@
  * CLONE_VFORK: a child in a frozen cgroup makes it sleep until the cgroup is thawed.
  */
 
-#include "base/str.h"
-
 #include <stdbool.h>
 #include <sys/resource.h>
 #include <sys/types.h>
@@ -96,18 +94,6 @@ pid_t spawn_fork(int *ret_pidfd);
 /* Closes all file descriptors from 3 on but `keep` (-1: none): for what spawn_fork() made. 0 or
  * -errno. */
 int spawn_close_others(int keep);
-
-/* Finds an executable: `name` with a slash is taken as it is (relative: below `cwd`), else looked
- * up in `path_env` (NULL: the system's, confstr(3)) as execvp(3) does; an EACCES on the way wins
- * over ENOENT. `cwd` is absolute, or NULL for our own. *ret is absolute; the caller frees it.
- * -ENOENT; -EACCES: there is only what is no regular file or nobody may execute; -errno. */
-int spawn_find_program(const char *name, const char *path_env, const char *cwd, char **ret);
-
-/* Why did execve fail with the (positive) `errnum`? For a script whose interpreter is missing or
- * not executable: "its interpreter '/bin/foo' does not exist"; without "#!" and ENOEXEC: "it has no
- * '#!' line and is no program"; else strerror. For messages, so a guess where the file has changed
- * since. The caller frees it. */
-char *spawn_explain_exec(const char *path, int errnum);
 
 /* For tests: pretend that the kernel has no clone3, or that this architecture has no way to enter a
  * child on another stack (clone3 without CLONE_VM). */

@@ -7,6 +7,7 @@
 #include "base/path.h"
 #include "base/str.h"
 #include "os/proctree.h"
+#include "os/program.h"
 #include "os/spawn.h"
 #include "run/helper.h"
 #include "run/hookout.h"
@@ -276,7 +277,7 @@ static int start_process(struct fetch *f, int socket_fd, int output_fd, struct t
 	if (r == 0)
 		return 0;
 	if (step == SPAWN_EXEC) {
-		_cleanup_free_ char *why = spawn_explain_exec(f->spec.helper, -r);
+		_cleanup_free_ char *why = program_explain_exec(f->spec.helper, -r);
 
 		return err_set(err, r == -EACCES ? EXIT_NOPERM : EXIT_UNAVAILABLE, -r,
 			"the helper '%s' cannot be executed%s%s: %s", f->spec.helper,

@@ -6,6 +6,7 @@
 #include "base/fd.h"
 #include "base/parse.h"
 #include "os/proc.h"
+#include "os/program.h"
 #include "os/spawn.h"
 #include "run/hookacct.h"
 #include "run/hookout.h"
@@ -221,7 +222,7 @@ static char *explain_start(const struct hook_run *r, enum spawn_step step, int e
 	_cleanup_free_ char *why = NULL;
 
 	if (step == SPAWN_EXEC) {
-		why = spawn_explain_exec(r->hook->path, errnum);
+		why = program_explain_exec(r->hook->path, errnum);
 		return xasprintf("cannot be executed: %s", why);
 	}
 	if (step == SPAWN_CHDIR)

@@ -9,6 +9,7 @@
 #include "os/cgroup.h"
 #include "os/cgstat.h"
 #include "os/proc.h"
+#include "os/program.h"
 #include "run/streams.h"
 
 #include <errno.h>
@@ -197,7 +198,7 @@ int launch_explain(const struct context *c, enum spawn_step step, int r, const c
 
 	switch (step) {
 	case SPAWN_EXEC:
-		why = spawn_explain_exec(path, -r);
+		why = program_explain_exec(path, -r);
 		return err_set(err, r == -ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_EXEC, -r,
 			"cannot execute '%s': %s", path, why);
 	case SPAWN_CHDIR:
@@ -226,7 +227,7 @@ int launch_explain(const struct context *c, enum spawn_step step, int r, const c
 int launch_find_program(
 	const char *name, const struct strv *env, const char *cwd, char **ret, struct th_err *err)
 {
-	int r = spawn_find_program(name, env_get(env, "PATH"), cwd, ret);
+	int r = program_find(name, env_get(env, "PATH"), cwd, ret);
 
 	if (r == -EACCES)
 		return err_set(err, EXIT_CANNOT_EXEC, EACCES,

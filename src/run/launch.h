@@ -25,7 +25,7 @@ void launch_set_rights(const struct context *c, struct spawn_spec *spec);
  * that is ended at once. 0, or -errno with err as launch_task(). */
 int launch_try_rights(const struct context *c, const char *cwd, struct th_err *err);
 
-/* The program that `name` stands for in the task: spawn_find_program(), with a message
+/* The program that `name` stands for in the task: program_find(), with a message
  * (EXIT_CANNOT_EXEC, EXIT_NOT_FOUND). */
 int launch_find_program(
 	const char *name, const struct strv *env, const char *cwd, char **ret, struct th_err *err);

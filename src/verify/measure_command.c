@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/fd.h"
+#include "os/program.h"
 #include "os/spawn.h"
 
 #include <errno.h>
@@ -19,7 +20,7 @@ static void start(struct measure_job *j, char *const *argv)
 	struct spawn_spec spec = SPAWN_SPEC_INIT;
 	struct spawn_result result;
 	int ends[2];
-	int r = spawn_find_program(argv[0], getenv("PATH"), NULL, &path);
+	int r = program_find(argv[0], getenv("PATH"), NULL, &path);
 
 	if (r < 0) {
 		measure_end(j, xasprintf("cannot run '%s': %s", argv[0], strerror(-r)));
@@ -40,7 +41,7 @@ static void start(struct measure_job *j, char *const *argv)
 	spec.die_with_parent = true;
 	r = spawn_process(&spec, &result);
 	if (r < 0) {
-		_cleanup_free_ char *why = spawn_explain_exec(path, -r);
+		_cleanup_free_ char *why = program_explain_exec(path, -r);
 
 		measure_end(j, xasprintf("cannot run '%s': %s", argv[0], why));
 		return;

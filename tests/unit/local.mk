@@ -28,6 +28,7 @@ unit_tests = \
 	tests/unit/test-loop \
 	tests/unit/test-proc \
 	tests/unit/test-proctree \
+	tests/unit/test-program \
 	tests/unit/test-spawn \
 	tests/unit/test-artifact \
 	tests/unit/test-fetchevent \
