@@ -67,6 +67,35 @@ source='source = https://user:s3cret@host.invalid/app.tgz?token=s3cret'
 	no_staging
 }
 
+# landlock WORD: fetches an archive whose bytes take over the process that reads them
+taken_over()
+{
+	config auto
+	printf '[fetch]\nlandlock = %s\n' "$1" >>"$root/conf"
+	run --separate-stderr th fetch "$work/a.tar" "$work/dest"
+}
+
+@test "what takes over the helper reads, writes and executes nothing: Landlock denies it" {
+	ln -s "$TASKHOOK_HELPERS_DIR/broken-fetch" "$TASKHOOK_LIBEXECDIR/taskhook-fetch"
+	# open to all, so that nothing but Landlock is in its way
+	chmod 1777 "$work"
+	echo s3cret >"$work/secret"
+	chmod 644 "$work/secret"
+	tar -cf "$work/a.tar" -C "$work" secret
+	taken_over required
+	[[ $stderr != *"this kernel has no Landlock"* ]] || skip "this kernel has no Landlock"
+	[ "$status" -eq 125 ]
+	[[ $stderr == *"the helper ended with status 9 and no word of why: the archive's code: read: Permission denied, write: Permission denied, execute: Permission denied" ]]
+	[ ! -e "$work/planted" ]
+	taken_over auto
+	[[ $stderr == *"read: Permission denied, write: Permission denied, execute: Permission denied" ]]
+	no_staging
+	# without it all of that is possible
+	taken_over off
+	[[ $stderr == *"the archive's code: read: done, write: done, execute: done" ]]
+	[ -e "$work/planted" ]
+}
+
 @test "it dies in the middle, or ends without a word: 125" {
 	helper 'mkdir tree; say "{\"event\":\"start\",\"total\":5,\"resumed\":0}"; kill -KILL $$'
 	fails 125 "was killed by signal 9"
