@@ -276,12 +276,25 @@ int client_result(const struct client *c, int *ret_status, const char **ret_text
 	return c->result;
 }
 
+static void say_no_answer(const struct client *c, const char *group, const char *id)
+{
+	char state = '?';
+
+	if (proc_state(c->supervisor, &state, NULL) == 0 && state == 'T')
+		log_error("%s/%s: its supervisor (process %d) does not answer: it is suspended "
+			  "(kill -CONT %d lets it go on)",
+			group, id, (int)c->supervisor, (int)c->supervisor);
+	else
+		log_error("%s/%s: its supervisor (process %d) does not answer (try again; "
+			  "'taskhook status %s/%s' tells what it does)",
+			group, id, (int)c->supervisor, group, id);
+}
+
 int client_explain(const struct client *c, const char *group, const char *id)
 {
 	switch (c->result) {
 	case -ETIMEDOUT:
-		log_error("%s/%s: its supervisor (process %d) does not answer", group, id,
-			(int)c->supervisor);
+		say_no_answer(c, group, id);
 		return EXIT_UNAVAILABLE;
 	case -EACCES:
 		log_error("%s/%s: the task belongs to another user", group, id);

@@ -7,6 +7,7 @@
 #include "base/str.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -165,6 +166,14 @@ void control_end_number(struct control *c, uint64_t number, int status, const ch
 		control_end(k, status, text);
 }
 
+/* Not only its sending side is shut down. */
+static bool has_gone(int fd)
+{
+	struct pollfd p = {.fd = fd};
+
+	return poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLERR));
+}
+
 static void take_request(struct control_client *k, size_t n)
 {
 	_cleanup_err_ struct th_err why = TH_ERR_INIT;
@@ -176,6 +185,13 @@ static void take_request(struct control_client *k, size_t n)
 		return;
 	}
 	strbuf_done(&k->line);
+	/* We may have been suspended: who has been told that we do not answer shall not be
+	 * surprised later. A stop is what he wants all the same. */
+	if (r.op != REQUEST_STOP && has_gone(k->fd)) {
+		request_done(&r);
+		client_free(k);
+		return;
+	}
 	if (c->n_waiting >= CONTROL_WAITING_MAX && r.op == REQUEST_WAIT) {
 		request_done(&r);
 		control_end(k, EXIT_BUSY, "too many wait for this task already");

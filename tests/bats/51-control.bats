@@ -118,9 +118,26 @@ ask()
 	wait_for grep -q up "$root/out"
 	kill -STOP "$started"
 	run -69 th signal -s HUP "$group/t"
-	[[ $output == *"$group/t: its supervisor (process $started) does not answer"* ]]
+	[[ $output == *"$group/t: its supervisor (process $started) does not answer: it is suspended (kill -CONT $started lets it go on)" ]]
 	kill -CONT "$started"
 	run -0 th stop "$group/t"
+}
+
+@test "what nobody waits for any more is not done later, but for a stop" {
+	begin -i t -- sh -c 'trap "" HUP; sleep '"$nap"
+	pid=$(supervisor_of t)
+	kill -STOP "$pid"
+	echo '{"format":1,"op":"restart"}' | ask t leave
+	echo '{"format":1,"op":"signal","signal":"TERM"}' | ask t leave
+	kill -CONT "$pid"
+	# behind them in the queue
+	run -0 th signal -s HUP "$group/t"
+	is_state t running
+	[ "$(th status --json "$group/t" | jq .restarts)" -eq 0 ]
+	kill -STOP "$pid"
+	echo '{"format":1,"op":"stop"}' | ask t leave
+	kill -CONT "$pid"
+	run -143 th wait "$group/t"
 }
 
 @test "one that is suspended before it listens is told" {
