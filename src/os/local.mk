@@ -27,6 +27,8 @@ th_os_SOURCES = \
 	src/os/proctree.h \
 	src/os/program.c \
 	src/os/program.h \
+	src/os/spawn-child.c \
+	src/os/spawn-internal.h \
 	src/os/spawn.c \
 	src/os/spawn.h \
 	src/os/trim.c \

@@ -5,6 +5,7 @@
 #include "base/fd.h"
 #include "base/macro.h"
 #include "os/proc.h"
+#include "os/spawn-internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -23,26 +24,6 @@
 /* One number for all architectures but alpha, for headers older than the calls. */
 #ifndef SYS_clone3
 #define SYS_clone3 435
-#endif
-#ifndef SYS_close_range
-#define SYS_close_range 436
-#endif
-
-/* The first calls of these names had 16-bit ids on the older 32-bit architectures (setresuid(2)).
- */
-#ifdef SYS_setresuid32
-#define NR_SETGROUPS SYS_setgroups32
-#define NR_SETRESGID SYS_setresgid32
-#define NR_SETRESUID SYS_setresuid32
-#else
-#define NR_SETGROUPS SYS_setgroups
-#define NR_SETRESGID SYS_setresgid
-#define NR_SETRESUID SYS_setresuid
-#endif
-#ifdef SYS_fcntl64
-#define NR_FCNTL SYS_fcntl64
-#else
-#define NR_FCNTL SYS_fcntl
 #endif
 
 #ifndef CLONE_PIDFD
@@ -70,31 +51,8 @@ struct clone_args_v2 {
 	uint64_t cgroup;
 } __attribute__((aligned(8)));
 _Static_assert(sizeof(struct clone_args_v2) == 88, "clone3 tells its versions by their size");
-_Static_assert(sizeof(struct rlimit) == 16, "prlimit64 takes 64-bit limits");
-
-/* The kernel's sigset_t, which is smaller than that of libc. */
-#define KERNEL_SIGSET_SIZE ((size_t)(_NSIG / 8))
-
-/* Code that runs in a child which shares our memory, on a foreign stack: nothing there may be
- * instrumented, take memory, or call anything in libc that has state. Its system calls go through
- * syscall(2), whose only state, errno, the parent restores. */
-#define IN_CHILD __attribute__((noinline, no_sanitize("address", "undefined")))
 
 #define STACK_SIZE ((size_t)64 * 1024)
-
-/* What the child needs, made ready before it exists, and what it reports. */
-struct child {
-	const struct spawn_spec *spec;
-	pid_t parent;
-	uint64_t ignored;
-	bool attach;   /* it has to enter the cgroup by itself */
-	int report_fd; /* -1: through `report` in shared memory */
-	char oom_score_adj[16];
-	struct report {
-		int step;   /* SPAWN_OK: it has not begun */
-		int errnum; /* 0: none failed */
-	} report;
-};
 
 static bool force_fork, force_copy;
 
@@ -160,220 +118,6 @@ static uint64_t ignored_signals(void)
 	ignored |= signal_bit(SIGPIPE);
 	return ignored;
 }
-
-/* ---- in the child --------------------------------------------------------------------------- */
-
-IN_CHILD static int child_reset_signals(uint64_t ignored)
-{
-	/* CLONE_CLEAR_SIGHAND and execve reset handlers, but leave what is ignored. A zeroed struct
-	 * is SIG_DFL without flags in the layout of every architecture. */
-	static const unsigned long dfl[8];
-
-	for (int sig = 1; sig < _NSIG; sig++)
-		if ((ignored >> (sig - 1) & 1) != 0 &&
-			syscall(SYS_rt_sigaction, sig, dfl, NULL, KERNEL_SIGSET_SIZE) < 0)
-			return -errno;
-	return 0;
-}
-
-IN_CHILD static int child_attach(int cgroup_fd)
-{
-	int fd = (int)syscall(SYS_openat, cgroup_fd, "cgroup.procs", O_WRONLY | O_CLOEXEC);
-
-	if (fd < 0 || syscall(SYS_write, fd, "0", 1) < 0)
-		return -errno;
-	(void)syscall(SYS_close, fd);
-	return 0;
-}
-
-IN_CHILD static int child_set_streams(const int fds[3])
-{
-	int from[3], null = -1;
-
-	for (int i = 0; i < 3; i++) {
-		from[i] = fds[i];
-		if (from[i] < 0 && null < 0) {
-			null = (int)syscall(SYS_openat, AT_FDCWD, "/dev/null", O_RDWR | O_CLOEXEC);
-			if (null < 0)
-				return -errno;
-		}
-		if (from[i] < 0)
-			from[i] = null;
-	}
-	/* Out of the way of the copies to come, as {1, 0, 2} is allowed. */
-	for (int i = 0; i < 3; i++)
-		if (from[i] < 3 && from[i] != i) {
-			from[i] = (int)syscall(NR_FCNTL, from[i], F_DUPFD_CLOEXEC, 3);
-			if (from[i] < 0)
-				return -errno;
-		}
-	for (int i = 0; i < 3; i++) {
-		long r = from[i] == i ? syscall(NR_FCNTL, i, F_SETFD, 0)
-				      : syscall(SYS_dup3, from[i], i, 0);
-
-		if (r < 0)
-			return -errno;
-	}
-	return 0;
-}
-
-/* until Linux 5.9 */
-IN_CHILD static int child_close_listed(int keep)
-{
-	struct {
-		uint64_t ino;
-		int64_t off;
-		unsigned short reclen;
-		unsigned char type;
-		char name[];
-	} * entry;
-	char buf[1024] __attribute__((aligned(8)));
-	int dir = (int)syscall(
-		SYS_openat, AT_FDCWD, "/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	long n;
-
-	if (dir < 0) {
-		struct rlimit limit = {0};
-
-		if (syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit) < 0)
-			return -errno;
-		for (int fd = 3; (rlim_t)fd < limit.rlim_cur && fd < 1 << 20; fd++)
-			if (fd != keep)
-				(void)syscall(SYS_close, fd);
-		return 0;
-	}
-	while ((n = syscall(SYS_getdents64, dir, buf, sizeof(buf))) > 0)
-		for (long at = 0; at < n; at += entry->reclen) {
-			int fd = 0;
-
-			entry = (void *)(buf + at);
-			for (const char *s = entry->name; *s >= '0' && *s <= '9'; s++)
-				fd = 10 * fd + (*s - '0');
-			/* "." and ".." count as 0. */
-			if (fd >= 3 && fd != dir && fd != keep)
-				(void)syscall(SYS_close, fd);
-		}
-	if (n < 0)
-		return -errno;
-	(void)syscall(SYS_close, dir);
-	return 0;
-}
-
-/* Closes all from 3 on but `keep` (-1: none). */
-IN_CHILD static int child_close_others(int keep)
-{
-	unsigned after = keep < 3 ? 3 : (unsigned)keep + 1;
-
-	if (keep > 3 && syscall(SYS_close_range, 3, (unsigned)keep - 1, 0) < 0)
-		return child_close_listed(keep);
-	if (syscall(SYS_close_range, after, ~0U, 0) < 0)
-		return child_close_listed(keep);
-	return 0;
-}
-
-IN_CHILD static int child_set_oom_score_adj(const char *text)
-{
-	size_t len = 0;
-	int fd = (int)syscall(
-		SYS_openat, AT_FDCWD, "/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-
-	while (text[len])
-		len++;
-	if (fd < 0 || syscall(SYS_write, fd, text, len) < 0)
-		return -errno;
-	(void)syscall(SYS_close, fd);
-	return 0;
-}
-
-/* Notes each step before it is done, and returns -errno of the one that failed. */
-IN_CHILD static int child_set_up(struct child *c)
-{
-	const struct spawn_spec *spec = c->spec;
-	int *step = &c->report.step;
-	static const unsigned long no_signals[_NSIG / 8 / sizeof(unsigned long) + 1];
-	int r;
-
-	*step = SPAWN_CGROUP;
-	if (c->attach && (r = child_attach(spec->cgroup_fd)) < 0)
-		return r;
-	*step = SPAWN_SESSION;
-	r = child_reset_signals(c->ignored);
-	if (r < 0)
-		return r;
-	if (syscall(SYS_setsid) < 0)
-		return -errno;
-	*step = SPAWN_CHDIR;
-	if (spec->cwd_fd >= 0 && syscall(SYS_fchdir, spec->cwd_fd) < 0)
-		return -errno;
-	*step = SPAWN_FD;
-	r = child_set_streams(spec->fds);
-	if (r < 0)
-		return r;
-	r = child_close_others(c->report_fd);
-	if (r < 0)
-		return r;
-	if (spec->set_umask)
-		(void)syscall(SYS_umask, spec->umask);
-	*step = SPAWN_OOM_SCORE_ADJ;
-	if (spec->set_oom_score_adj && (r = child_set_oom_score_adj(c->oom_score_adj)) < 0)
-		return r;
-	*step = SPAWN_NICE;
-	if (spec->set_nice && syscall(SYS_setpriority, PRIO_PROCESS, 0, spec->nice) < 0)
-		return -errno;
-	*step = SPAWN_RLIMIT;
-	for (size_t i = 0; i < spec->n_rlimits; i++)
-		if (syscall(SYS_prlimit64, 0, spec->rlimits[i].resource, &spec->rlimits[i].value,
-			    NULL) < 0)
-			return -errno;
-	if (spec->set_user) {
-		/* Not libc's functions: with CLONE_VM they would act on the parent's threads. */
-		*step = SPAWN_GROUPS;
-		if (syscall(NR_SETGROUPS, spec->n_groups, spec->groups) < 0)
-			return -errno;
-		if (syscall(NR_SETRESGID, spec->gid, spec->gid, spec->gid) < 0)
-			return -errno;
-		*step = SPAWN_UID;
-		if (syscall(NR_SETRESUID, spec->uid, spec->uid, spec->uid) < 0)
-			return -errno;
-	}
-	if (spec->die_with_parent) {
-		long ppid;
-
-		/* Only now, as the switch of user clears it (prctl(2)). A parent that has died
-		 * already sends none; 0 is a parent outside our pid namespace. */
-		*step = SPAWN_SESSION;
-		if (syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
-			return -errno;
-		ppid = syscall(SYS_getppid);
-		if (ppid != c->parent && ppid != 0)
-			return -ESRCH;
-	}
-	*step = SPAWN_CHDIR;
-	if (spec->cwd && syscall(SYS_chdir, spec->cwd) < 0)
-		return -errno;
-	*step = SPAWN_EXEC;
-	if (syscall(SYS_rt_sigprocmask, SIG_SETMASK, no_signals, NULL, KERNEL_SIGSET_SIZE) < 0)
-		return -errno;
-	(void)syscall(SYS_execve, spec->path, spec->argv, spec->envp);
-	return -errno;
-}
-
-/* The report is in the parent's memory or, with a pipe, in a copy of it. */
-IN_CHILD static void child_main(void *arg)
-{
-	struct child *c = arg;
-
-	c->report.step = SPAWN_CLONE;
-	if (c->report_fd >= 0)
-		(void)syscall(SYS_write, c->report_fd, &c->report, sizeof(c->report));
-	c->report.errnum = -child_set_up(c);
-	if (c->report_fd >= 0)
-		(void)syscall(SYS_write, c->report_fd, &c->report, sizeof(c->report));
-	for (;;)
-		(void)syscall(SYS_exit_group, 127);
-}
-
-/* ---- in the parent -------------------------------------------------------------------------- */
 
 /*
  * clone3 where the child continues in fn(arg) on the stack in `args`. No C function can do this, as
@@ -472,7 +216,7 @@ static bool is_unsupported(long r)
 	return r == -ENOSYS || r == -EPERM || r == -EINVAL || r == -E2BIG || r == -EOPNOTSUPP;
 }
 
-static struct clone_args_v2 make_clone_args(const struct child *c, int *pidfd)
+static struct clone_args_v2 make_clone_args(const struct spawn_child *c, int *pidfd)
 {
 	struct clone_args_v2 args = {
 		.flags = CLONE_PIDFD | CLONE_CLEAR_SIGHAND,
@@ -488,7 +232,7 @@ static struct clone_args_v2 make_clone_args(const struct child *c, int *pidfd)
 }
 
 /* Our memory, and us asleep until it has executed or exited. The pid or -errno. */
-static long clone_shared(struct child *c, int *ret_pidfd)
+static long clone_shared(struct spawn_child *c, int *ret_pidfd)
 {
 	struct clone_args_v2 args = make_clone_args(c, ret_pidfd);
 	void *stack = NULL;
@@ -506,7 +250,7 @@ static long clone_shared(struct child *c, int *ret_pidfd)
 	 * that shares it (Linux, commit_creds()); with the child gone it is as it was. */
 	if (c->spec->set_user)
 		dumpable = prctl(PR_GET_DUMPABLE);
-	pid = clone_on_stack(&args, sizeof(args), child_main, c);
+	pid = clone_on_stack(&args, sizeof(args), spawn_child_main, c);
 	if (dumpable == 1)
 		(void)prctl(PR_SET_DUMPABLE, 1);
 	/* A clone3 that fails late has stored a number that it then gave back. */
@@ -516,7 +260,7 @@ static long clone_shared(struct child *c, int *ret_pidfd)
 }
 
 /* A copy of our memory, returning in the child as fork(2) does. The pid or -errno. */
-static long clone_copied(struct child *c, int *ret_pidfd)
+static long clone_copied(struct spawn_child *c, int *ret_pidfd)
 {
 	struct clone_args_v2 args = make_clone_args(c, ret_pidfd);
 	long pid = syscall(SYS_clone3, &args, sizeof(args));
@@ -530,10 +274,10 @@ static long clone_copied(struct child *c, int *ret_pidfd)
 
 /* Runs the child in a copy of our memory, made by `clone`, with the report through a pipe. */
 static long run_copied(
-	struct child *c, int *ret_pidfd, long (*clone)(struct child *c, int *ret_pidfd))
+	struct spawn_child *c, int *ret_pidfd, long (*clone)(struct spawn_child *c, int *ret_pidfd))
 {
 	_cleanup_close_ int reader = -1, writer = -1, high = -1;
-	struct report report;
+	struct spawn_report report;
 	int fds[2];
 	long pid;
 	int r;
@@ -550,7 +294,7 @@ static long run_copied(
 	c->report_fd = high;
 	pid = clone(c, ret_pidfd);
 	if (pid == 0)
-		child_main(c);
+		spawn_child_main(c);
 	c->report_fd = -1;
 	if (pid < 0)
 		return pid;
@@ -568,7 +312,7 @@ static void reap_child(long pid)
 		;
 }
 
-static long fork_with_pidfd(struct child *c, int *ret_pidfd)
+static long fork_with_pidfd(struct spawn_child *c, int *ret_pidfd)
 {
 	pid_t pid = fork();
 	int fd;
@@ -586,7 +330,7 @@ static long fork_with_pidfd(struct child *c, int *ret_pidfd)
 	return pid;
 }
 
-static long run_by_clone3(struct child *c, int *ret_pidfd)
+static long run_by_clone3(struct spawn_child *c, int *ret_pidfd)
 {
 	long pid = clone_shared(c, ret_pidfd);
 
@@ -594,7 +338,7 @@ static long run_by_clone3(struct child *c, int *ret_pidfd)
 }
 
 /* The pid or -errno. */
-static long run_child(struct child *c, int *ret_pidfd)
+static long run_child(struct spawn_child *c, int *ret_pidfd)
 {
 	bool placed = c->spec->cgroup_fd >= 0;
 	long pid = -ENOSYS;
@@ -630,7 +374,7 @@ static bool is_cgroup_error(long r)
 
 int spawn_process(const struct spawn_spec *spec, struct spawn_result *ret)
 {
-	struct child c = {
+	struct spawn_child c = {
 		.spec = spec,
 		.parent = getpid(),
 		.ignored = ignored_signals(),
@@ -674,11 +418,6 @@ pid_t spawn_fork(int *ret_pidfd)
 {
 	(void)ignored_signals();
 	return (pid_t)fork_with_pidfd(NULL, ret_pidfd);
-}
-
-int spawn_close_others(int keep)
-{
-	return child_close_others(keep);
 }
 
 void spawn_force_fork(bool on)
