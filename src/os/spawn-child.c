@@ -1,5 +1,7 @@
 #include "config.h"
 
+#include "os/spawn.h"
+
 #include "os/spawn-internal.h"
 
 #include <errno.h>

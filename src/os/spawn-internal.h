@@ -3,10 +3,12 @@
 
 /* Between spawn.c, which makes the child, and spawn-child.c, which is the child. */
 
-#include "os/spawn.h"
-
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
+
+struct spawn_spec;
 
 /* The kernel's sigset_t, which is smaller than that of libc. */
 #define KERNEL_SIGSET_SIZE ((size_t)(_NSIG / 8))
@@ -20,7 +22,7 @@ struct spawn_child {
 	int report_fd; /* -1: through `report` in shared memory */
 	char oom_score_adj[16];
 	struct spawn_report {
-		int step;   /* SPAWN_OK: it has not begun */
+		int step;   /* enum spawn_step; SPAWN_OK: it has not begun */
 		int errnum; /* 0: none failed */
 	} report;
 };
