@@ -7,6 +7,7 @@
 #include "base/path.h"
 #include "base/suggest.h"
 #include "cmd/task_view.h"
+#include "model/jsonio.h"
 #include "model/name.h"
 
 #include <errno.h>
@@ -55,7 +56,7 @@ int cmd_fail(struct th_err *err)
 
 int cmd_print_json(json_t *taken, size_t flags, const char *what)
 {
-	_cleanup_free_ char *text = json_dumps(taken, JSON_INDENT(2) | flags);
+	_cleanup_free_ char *text = json_dumps(taken, JSON_INDENT(2) | JSON_REAL_DIGITS | flags);
 
 	json_decref(taken);
 	if (!text) {

@@ -14,6 +14,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* A flag of json_dumps(): as many digits as a double keeps of what was written in decimal
+ * (DBL_DIG). More of them make 0.1 a 0.10000000000000001. */
+#define JSON_REAL_DIGITS JSON_REAL_PRECISION(15)
+
 /* Seeds the hashes of objects, once, before the first: left to itself jansson reads /dev/urandom.
  */
 void json_seed(void);

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/macro.h"
 #include "base/str.h"
+#include "model/jsonio.h"
 #include "run/logfile.h"
 
 #include <inttypes.h>
@@ -118,7 +119,7 @@ void hooklog_line(struct hooklog *l, const char *label, const char *line, size_t
 
 void hooklog_record(struct hooklog *l, const json_t *record)
 {
-	_cleanup_free_ char *text = json_dumps(record, JSON_COMPACT);
+	_cleanup_free_ char *text = json_dumps(record, JSON_COMPACT | JSON_REAL_DIGITS);
 
 	if (!text) /* bytes that are no UTF-8 have no JSON: its maker's mistake, but no reason to
 		      end */

@@ -80,6 +80,12 @@ static void print_line(struct shown *o, const char *line, size_t n)
 	(void)fd_write_all(STDERR_FILENO, whole, strlen(whole));
 }
 
+/* A NUL would hide the rest of the line. */
+static char *copy_line(const char *line, size_t n)
+{
+	return memchr(line, '\0', n) ? str_escape_n(line, n, 0) : xstrndup(line, n);
+}
+
 static void take_line(void *arg, const struct hook *h, const char *line, size_t n)
 {
 	struct shown *o = arg;
@@ -91,10 +97,10 @@ static void take_line(void *arg, const struct hook *h, const char *line, size_t 
 	if (s->show == HOOK_SHOW_ALWAYS)
 		print_line(o, line, n);
 	if (o->tail.n < TAIL_LINES) {
-		strv_take(&o->tail, xstrndup(line, n));
+		strv_take(&o->tail, copy_line(line, n));
 	} else {
 		free(o->tail.v[o->first]);
-		o->tail.v[o->first] = xstrndup(line, n);
+		o->tail.v[o->first] = copy_line(line, n);
 		o->first = (o->first + 1) % TAIL_LINES;
 	}
 }
@@ -552,7 +558,7 @@ static void settle_left(
 {
 	if (run->children_left && !run->failed) {
 		log_notice("%s left processes running; they end with the %s", label,
-			is_of_group(s, point) ? "group" : "task");
+			is_of_group(s, point) && s->cg->on ? "group" : "task");
 		keep_left(s, label, run);
 	} else if (run->given_up) {
 		keep_left(s, label, run);

@@ -163,3 +163,12 @@ until_says()
 	[[ $output != *$'\033'* ]]
 	[[ $output == *'red'* ]]
 }
+
+@test "a NUL in a hook's output hides nothing behind it" {
+	printf '#!/bin/sh\nprintf "a\\000behind\\n"\nexit 1\n' >"$BATS_TEST_TMPDIR/10-nul"
+	chmod 755 "$BATS_TEST_TMPDIR/10-nul"
+	run -120 th run -i one --prehook "$BATS_TEST_TMPDIR/10-nul" -- true
+	[[ $output == *'[pre-start/10-nul] a\x00behind'* ]]
+	run -0 th status one
+	[[ $output == *'a\x00behind'* ]]
+}

@@ -97,6 +97,14 @@ run_all() # COUNT COMMAND: COUNT tasks at once; the exit statuses in $statuses
 	[[ $output == *"[pre-start/10-a] group"* && $output != *"] system"* ]]
 }
 
+@test "what a hook of the group leaves ends with the task where there are no cgroups, and that is said" {
+	config off
+	hook pre-deploy/10-left "sleep 4711.$$ >/dev/null 2>&1 &"
+	run -0 th run -g "$group" -- true
+	[[ $output == *"pre-deploy/10-left left processes running; they end with the task"* ]]
+	wait_for marked_gone "4711.$$"
+}
+
 @test "both layers of cgroups, marked, removed with the last task" {
 	needs_root "cgroups are root's here"
 	[ -n "$cgroups" ] || skip "no cgroup2 file system is mounted"

@@ -89,7 +89,7 @@ static void test_records(struct loop *loop)
 	int dirfd = new_dir();
 	struct hooklog *l = new_log(loop, dirfd);
 	json_t *record = json_pack(
-		"{s:s, s:i, s:s}", "name", "20-mount", "exit_code", 0, "last", "two\nlines");
+		"{s:s, s:f, s:s}", "name", "20-mount", "cpu_ms", 132.723, "last", "two\nlines");
 	usec_t until = usec_add(clock_monotonic_usec(), 20 * USEC_PER_SEC);
 
 	hooklog_record(l, record);
@@ -98,8 +98,8 @@ static void test_records(struct loop *loop)
 	while (logdir_size_at(dirfd, "hooks.jsonl") <= 0 && clock_monotonic_usec() < until)
 		(void)loop_run(loop, until);
 	logdir_check_at(dirfd, "hooks.jsonl",
-		"{\"name\":\"20-mount\",\"exit_code\":0,\"last\":\"two\\nlines\"}\n"
-		"{\"name\":\"20-mount\",\"exit_code\":0,\"last\":\"two\\nlines\"}\n",
+		"{\"name\":\"20-mount\",\"cpu_ms\":132.723,\"last\":\"two\\nlines\"}\n"
+		"{\"name\":\"20-mount\",\"cpu_ms\":132.723,\"last\":\"two\\nlines\"}\n",
 		"and written soon, without a flush");
 	is_uint(hooklog_dropped(l), 0, "nothing is dropped");
 	hooklog_free(l);
