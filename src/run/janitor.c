@@ -135,6 +135,7 @@ enum task_life {
 struct dead_task {
 	enum task_life life;
 	bool damaged; /* there is a record, but nothing can be made of it */
+	bool empty;   /* killed when it had no more than its lock: there is nothing to keep */
 	bool failed;
 	usec_t ended;
 };
@@ -182,6 +183,7 @@ static void look_at(const struct layout *l, const char *group, const char *id, b
 		if (locked)
 			return;
 		/* A start makes RUN/GROUP/ID first, then its lock, its record, its directory. */
+		ret->empty = r == -ENOENT && !ret->ended;
 		ret->ended = MAX(ret->ended, mtime_of(run));
 		if (ret->ended <= now && usec_sub(now, ret->ended) < YOUNG_USEC)
 			ret->life = LIFE_YOUNG;
@@ -425,7 +427,7 @@ static int clean_task(const struct layout *l, const struct janitor_options *o, c
 		if (!o->dry_run && t.life != LIFE_DEAD)
 			return 0;
 	}
-	if (!is_old(&t, o->older_than, o->failed_older_than))
+	if (!t.empty && !is_old(&t, o->older_than, o->failed_older_than))
 		return 0;
 	if (o->dry_run) {
 		(void)printf("remove %s/%s\n", group, id);

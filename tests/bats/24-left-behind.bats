@@ -144,6 +144,16 @@ killed()
 	[ -e "$state/tasks/$group/new" ]
 }
 
+@test "a start that was killed when it had no more than its lock leaves nothing that lasts" {
+	mkdir -p "$runtime/$group/begun" "$runtime/$group/young"
+	touch "$runtime/$group/begun/lock" "$runtime/$group/young/lock"
+	find "$runtime/$group/begun" -exec touch -d '1 minute ago' {} +
+	run -0 th cleanup
+	[ -z "$output" ]
+	[ ! -e "$runtime/$group/begun" ]
+	[ -e "$runtime/$group/young" ]
+}
+
 # killed_at WHEN SYSCALL N ARG...: `taskhook run ARG...`, killed there
 killed_at()
 {
