@@ -85,7 +85,7 @@ enum conf_key {
 	KEY_TASK_USER,
 	KEY_TASK_SUPPLEMENTARY_GROUPS,
 	KEY_TASK_WORKDIR, /* default: the task directory */
-	KEY_TASK_STDIN,	  /* auto (run passes its own on, a terminal only with -i), null, or an
+	KEY_TASK_STDIN,	  /* auto (run passes its own on, a terminal only with -I), null, or an
 			     absolute path */
 	KEY_TASK_STOP_SIGNAL,
 	KEY_TASK_STOP_TIMEOUT,	       /* 5s */

@@ -468,18 +468,25 @@ void task_resolve_node(struct node *ret, const struct conf *c)
 
 static void resolve_origins(struct task *t, const struct conf *c, const struct task_args *args)
 {
-	static const enum conf_key keys[TASK_ORIGIN_COUNT] = {
+	static const enum conf_key keys[TASK_ORIGIN_RLIMIT] = {
 		[TASK_ORIGIN_COMMAND] = KEY_TASK_COMMAND,
 		[TASK_ORIGIN_USER] = KEY_TASK_USER,
 		[TASK_ORIGIN_GROUPS] = KEY_TASK_SUPPLEMENTARY_GROUPS,
 		[TASK_ORIGIN_WORKDIR] = KEY_TASK_WORKDIR,
 		[TASK_ORIGIN_STDIN] = KEY_TASK_STDIN,
+		[TASK_ORIGIN_NICE] = KEY_TASK_NICE,
+		[TASK_ORIGIN_OOM_SCORE_ADJ] = KEY_TASK_OOM_SCORE_ADJ,
 	};
 
-	for (size_t i = 0; i < TASK_ORIGIN_COUNT; i++)
-		if (conf_is_set(c, keys[i]) &&
+	for (size_t i = 0; i < TASK_ORIGIN_COUNT; i++) {
+		enum conf_key key = i < TASK_ORIGIN_RLIMIT
+					    ? keys[i]
+					    : task_rlimit_names[i - TASK_ORIGIN_RLIMIT].key;
+
+		if (conf_is_set(c, key) &&
 			(i != TASK_ORIGIN_COMMAND || !args->command || !args->command[0]))
-			t->origins[i] = origin_text(c, keys[i]);
+			t->origins[i] = origin_text(c, key);
+	}
 }
 
 static int resolve_success_codes(struct restart_policy *p, const struct conf *c, struct th_err *err)

@@ -47,6 +47,15 @@ struct task_hook {
 	unsigned points;   /* bit 1 << enum hook_point for each of its schedule */
 };
 
+/* Every `limit-NAME` of [task], with the resource of setrlimit(2) that it is. */
+#define TASK_RLIMITS (KEY_TASK_LIMIT_STACK - KEY_TASK_LIMIT_AS + 1)
+struct task_rlimit_name {
+	enum conf_key key;
+	int resource;
+	const char *name;
+};
+extern const struct task_rlimit_name task_rlimit_names[TASK_RLIMITS];
+
 /* Settings that only the start can find wrong, on this host. */
 enum task_origin {
 	TASK_ORIGIN_COMMAND,
@@ -54,7 +63,10 @@ enum task_origin {
 	TASK_ORIGIN_GROUPS,
 	TASK_ORIGIN_WORKDIR,
 	TASK_ORIGIN_STDIN,
-	TASK_ORIGIN_COUNT,
+	TASK_ORIGIN_NICE,
+	TASK_ORIGIN_OOM_SCORE_ADJ,
+	TASK_ORIGIN_RLIMIT, /* and on, one for each of task_rlimit_names */
+	TASK_ORIGIN_COUNT = TASK_ORIGIN_RLIMIT + TASK_RLIMITS,
 };
 
 struct task {

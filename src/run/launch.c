@@ -154,10 +154,51 @@ void launch_environment(const struct context *c, struct strv *ret)
 	set_format(ret, "RESTART_COUNT", c->record.restart_count);
 }
 
+static void on_writer(void *arg, uint32_t events)
+{
+	(void)events;
+	*(bool *)arg = true;
+}
+
+/* Until somebody has written into the FIFO, or has opened and closed it. Who asks for a stop
+ * meanwhile gets it behind the launch. open(2) would wait too, deaf to that. */
+static int wait_for_writer(struct context *c, int fd)
+{
+	struct loop_fd watch = {.fd = -1};
+	bool written = false;
+	int r = loop_add_fd(c->loop, &watch, fd, EPOLLIN, on_writer, &written);
+
+	while (r >= 0 && !written && !c->requests.stop)
+		r = loop_run(c->loop, USEC_INFINITY);
+	loop_remove_fd(c->loop, &watch);
+	return r < 0 ? r : 0;
+}
+
+/* A file for the task's stdin; an fd, which the caller closes, or -errno. */
+static int open_input(struct context *c, const char *path)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	struct stat st;
+	int r, flags;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -errno;
+	if (S_ISFIFO(st.st_mode)) {
+		r = wait_for_writer(c, fd);
+		if (r < 0)
+			return r;
+	}
+	flags = fcntl(fd, F_GETFL);
+	if (flags < 0 || fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) < 0)
+		return -errno;
+	return TAKE_FD(fd);
+}
+
 /* An fd for the task's stdin; *ret_own says whether it is to be closed. -1: /dev/null. */
 static int open_stdin(struct context *c, bool *ret_own, int *ret_fd, struct th_err *err)
 {
 	const char *from = c->task->stdin_from;
+	int fd;
 
 	*ret_own = false;
 	*ret_fd = -1;
@@ -171,11 +212,13 @@ static int open_stdin(struct context *c, bool *ret_own, int *ret_fd, struct th_e
 		*ret_fd = STDIN_FILENO;
 		return 0;
 	}
-	*ret_fd = open(from, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	if (*ret_fd < 0)
+	fd = open_input(c, from);
+	if (fd < 0)
 		return blame(c, TASK_ORIGIN_STDIN,
-			err_set(err, EXIT_CONFIG, errno, "cannot open '%s' for stdin: %m", from),
+			err_set(err, EXIT_CONFIG, -fd, "cannot open '%s' for stdin: %s", from,
+				strerror(-fd)),
 			err);
+	*ret_fd = fd;
 	*ret_own = true;
 	return 0;
 }
@@ -189,6 +232,40 @@ static void on_process_end(void *arg, uint32_t events)
 		c->exited = true;
 		loop_remove_fd(c->loop, &c->exit_watch);
 	}
+}
+
+/* The first limit that is above what this process may have; its place among task_rlimit_names, or
+ * TASK_RLIMITS. */
+static size_t find_refused_rlimit(const struct task *t, struct rlimit *ret_have, rlim_t *ret_want)
+{
+	for (size_t i = 0; i < t->n_rlimits; i++) {
+		const struct spawn_rlimit *l = &t->rlimits[i];
+
+		if (getrlimit((__rlimit_resource_t)l->resource, ret_have) < 0 ||
+			l->value.rlim_max <= ret_have->rlim_max)
+			continue;
+		*ret_want = l->value.rlim_max;
+		for (size_t k = 0; k < TASK_RLIMITS; k++)
+			if (task_rlimit_names[k].resource == l->resource)
+				return k;
+	}
+	return TASK_RLIMITS;
+}
+
+static int explain_rlimit(const struct task *t, int r, struct th_err *err)
+{
+	struct rlimit have;
+	rlim_t want;
+	size_t at = find_refused_rlimit(t, &have, &want);
+	char most[32] = "infinity";
+
+	if (at == TASK_RLIMITS)
+		return err_set(err, EXIT_NOPERM, -r, "cannot %s: %s", spawn_step_name(SPAWN_RLIMIT),
+			strerror(-r));
+	if (want != RLIM_INFINITY)
+		(void)snprintf(most, sizeof(most), "%llu", (unsigned long long)want);
+	return err_set(err, EXIT_NOPERM, -r, "cannot raise limit-%s from %llu to %s: %s",
+		task_rlimit_names[at].name, (unsigned long long)have.rlim_max, most, strerror(-r));
 }
 
 int launch_explain(const struct context *c, enum spawn_step step, int r, const char *path,
@@ -208,9 +285,10 @@ int launch_explain(const struct context *c, enum spawn_step step, int r, const c
 	case SPAWN_UID:
 		return err_set(err, EXIT_NOPERM, -r, "cannot run as user '%s': %s", c->cred.name,
 			strerror(-r));
+	case SPAWN_RLIMIT:
+		return explain_rlimit(c->task, r, err);
 	case SPAWN_NICE:
 	case SPAWN_OOM_SCORE_ADJ:
-	case SPAWN_RLIMIT:
 		return err_set(
 			err, EXIT_NOPERM, -r, "cannot %s: %s", spawn_step_name(step), strerror(-r));
 	case SPAWN_OK:
@@ -229,11 +307,16 @@ int launch_find_program(
 {
 	int r = program_find(name, env_get(env, "PATH"), cwd, ret);
 
-	if (r == -EACCES)
+	if (r == -EACCES) {
+		_cleanup_free_ char *why =
+			path_is_absolute(name) ? spawn_explain_exec(name, EACCES) : NULL;
+
 		return err_set(err, EXIT_CANNOT_EXEC, EACCES,
-			"cannot execute '%s': permission denied (chmod +x, or look at the "
-			"directories of its path)",
-			name);
+			"cannot execute '%s': permission denied (%s)", name,
+			why && strcmp(why, strerror(EACCES)) != 0
+				? why
+				: "chmod +x, or look at the directories of its path");
+	}
 	if (r < 0)
 		return err_set(err, EXIT_NOT_FOUND, -r, "command '%s' not found%s%s%s", name,
 			strchr(name, '/') ? "" : " in PATH=",
@@ -298,8 +381,11 @@ int launch_try_rights(const struct context *c, const char *cwd, struct th_err *e
 	return 0;
 }
 
-static enum task_origin origin_of(enum spawn_step step)
+static enum task_origin origin_of(const struct task *t, enum spawn_step step)
 {
+	struct rlimit have;
+	rlim_t want;
+
 	switch (step) {
 	case SPAWN_EXEC:
 		return TASK_ORIGIN_COMMAND;
@@ -309,14 +395,18 @@ static enum task_origin origin_of(enum spawn_step step)
 		return TASK_ORIGIN_USER;
 	case SPAWN_GROUPS:
 		return TASK_ORIGIN_GROUPS;
+	case SPAWN_OOM_SCORE_ADJ:
+		return TASK_ORIGIN_OOM_SCORE_ADJ;
+	case SPAWN_NICE:
+		return TASK_ORIGIN_NICE;
+	case SPAWN_RLIMIT:
+		return (enum task_origin)(
+			TASK_ORIGIN_RLIMIT + find_refused_rlimit(t, &have, &want));
 	case SPAWN_OK:
 	case SPAWN_CLONE:
 	case SPAWN_CGROUP:
 	case SPAWN_SESSION:
 	case SPAWN_FD:
-	case SPAWN_OOM_SCORE_ADJ:
-	case SPAWN_NICE:
-	case SPAWN_RLIMIT:
 		break;
 	}
 	return TASK_ORIGIN_COUNT;
@@ -374,7 +464,7 @@ int launch_task(struct context *c, struct th_err *err)
 		live_begin(c->live)->main_pid = 0;
 		live_end(c->live);
 		r = launch_explain(c, step, r, path, cwd, err);
-		return blame(c, origin_of(step), r, err);
+		return blame(c, origin_of(t, step), r, err);
 	}
 	c->launched = true;
 	c->launched_at = clock_monotonic_usec();

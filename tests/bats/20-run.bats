@@ -35,6 +35,24 @@ teardown() { tasks_teardown; }
 	[ "$output" = fromfile ]
 }
 
+# run's own end of $root/fifo, before anybody writes into it
+waits_for_writer() { [ "$(readlink "/proc/$started/fd/"* 2>/dev/null | grep -c "$root/fifo")" -eq 1 ]; }
+
+@test "stdin from a FIFO: the command begins with what is written; a stop does not wait for that" {
+	mkfifo "$root/fifo"
+	start -i f --set "task.stdin=$root/fifo" -- cat
+	wait_for waits_for_writer
+	echo written >"$root/fifo"
+	wait "$started"
+	[ "$(cat "$root/out")" = written ]
+	start -i f --set "task.stdin=$root/fifo" -- sleep 60
+	wait_for waits_for_writer
+	kill -TERM "$started"
+	status=0
+	wait "$started" || status=$?
+	[ "$status" -eq 143 ]
+}
+
 @test "a clean environment, with what was asked for" {
 	SECRET=x KEEP_ME=1 run -0 th run -g "$group" -e A=b -e KEEP_ME -i env -- env
 	[[ $output != *SECRET* ]]
@@ -63,7 +81,9 @@ teardown() { tasks_teardown; }
 	[[ $output == *"'no-such-command-here' not found"* ]]
 	: >"$root/plain"
 	run -126 th run -g "$group" -i m -- "$root/plain"
-	[[ $output == *"permission denied"* ]]
+	[[ $output == *"permission denied (it is not executable (mode 0644))"* ]]
+	run -126 th run -g "$group" -i m -- "$root"
+	[[ $output == *"permission denied (it is a directory)"* ]]
 	chmod 755 "$root/plain"
 	printf '#!/no/such/interpreter\n' >"$root/plain"
 	run -126 th run -g "$group" -i m -- "$root/plain" || run -127 th run -g "$group" -i m -- "$root/plain"
@@ -87,6 +107,12 @@ teardown() { tasks_teardown; }
 	run -0 th run -g "$group" --set task.umask=077 --set task.nice=5 --set task.limit-nofile=64:128 -- \
 		sh -c 'umask; nice; ulimit -n; ulimit -Hn'
 	[ "$output" = $'0077\n5\n64\n128' ]
+}
+
+@test "a limit that cannot be had is named, with its line" {
+	printf '[task]\ncommand = true\nlimit-core = 0\nlimit-nofile = infinity\n' >"$root/t.ini"
+	run -77 th run -g "$group" -f "$root/t.ini"
+	[[ $output == *"$root/t.ini:4: cannot raise limit-nofile from "*" to infinity: "* ]]
 }
 
 @test "the user: name, groups, HOME, and no stray group 0" {
