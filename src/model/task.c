@@ -466,7 +466,7 @@ void task_resolve_node(struct node *ret, const struct conf *c)
 	str_replace(&ret->cluster_config_dir, conf_string(c, KEY_NODE_CLUSTER_CONFIG_DIR));
 }
 
-static void resolve_origins(struct task *t, const struct conf *c, const struct task_args *args)
+enum conf_key task_origin_key(enum task_origin of)
 {
 	static const enum conf_key keys[TASK_ORIGIN_RLIMIT] = {
 		[TASK_ORIGIN_COMMAND] = KEY_TASK_COMMAND,
@@ -478,10 +478,17 @@ static void resolve_origins(struct task *t, const struct conf *c, const struct t
 		[TASK_ORIGIN_OOM_SCORE_ADJ] = KEY_TASK_OOM_SCORE_ADJ,
 	};
 
-	for (size_t i = 0; i < TASK_ORIGIN_COUNT; i++) {
-		enum conf_key key = i < TASK_ORIGIN_RLIMIT
-					    ? keys[i]
-					    : task_rlimit_names[i - TASK_ORIGIN_RLIMIT].key;
+	if (of >= TASK_ORIGIN_LIMIT)
+		return (enum conf_key)(KEY_LIMITS_MEMORY + (of - TASK_ORIGIN_LIMIT));
+	if (of >= TASK_ORIGIN_RLIMIT)
+		return task_rlimit_names[of - TASK_ORIGIN_RLIMIT].key;
+	return keys[of];
+}
+
+static void resolve_origins(struct task *t, const struct conf *c, const struct task_args *args)
+{
+	for (enum task_origin i = 0; i < TASK_ORIGIN_COUNT; i++) {
+		enum conf_key key = task_origin_key(i);
 
 		if (conf_is_set(c, key) &&
 			(i != TASK_ORIGIN_COMMAND || !args->command || !args->command[0]))

@@ -66,8 +66,13 @@ enum task_origin {
 	TASK_ORIGIN_NICE,
 	TASK_ORIGIN_OOM_SCORE_ADJ,
 	TASK_ORIGIN_RLIMIT, /* and on, one for each of task_rlimit_names */
-	TASK_ORIGIN_COUNT = TASK_ORIGIN_RLIMIT + TASK_RLIMITS,
+	/* and on, one for each key of [limits] and [group-limits] */
+	TASK_ORIGIN_LIMIT = TASK_ORIGIN_RLIMIT + TASK_RLIMITS,
+	TASK_ORIGIN_COUNT = TASK_ORIGIN_LIMIT + KEY_GROUP_LIMITS_IO_MAX - KEY_LIMITS_MEMORY + 1,
 };
+
+/* The key that it is the place of; `of` below TASK_ORIGIN_COUNT. */
+enum conf_key task_origin_key(enum task_origin of);
 
 struct task {
 	char *group, *id;

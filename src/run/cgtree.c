@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/fd.h"
+#include "base/log.h"
 #include "base/path.h"
 #include "os/cgroup.h"
 #include "os/proc.h"
@@ -162,12 +163,10 @@ fail:
 			what, t->mount, t->parent ? t->parent : "", strerror(-r));
 	}
 	if (!t->mount)
-		t->warning = xstrdup("no cgroup2 file system is mounted: processes are tracked "
-				     "through /proc ([cgroup] mode = off silences this)");
+		t->why_off = xstrdup("no cgroup2 file system is mounted");
 	else
-		t->warning = xasprintf("cannot %s the cgroup '%s/%s': %s: processes are tracked "
-				       "through /proc ([cgroup] mode = off silences this)",
-			what, t->mount, t->parent ? t->parent : "", strerror(-r));
+		t->why_off = xasprintf("cannot %s the cgroup '%s/%s': %s", what, t->mount,
+			t->parent ? t->parent : "", strerror(-r));
 	return 0;
 }
 
@@ -184,6 +183,14 @@ int cgtree_plan(struct cgtree *t, enum cgroup_mode mode, const char *parent, str
 
 static void remove_spare_hook(struct cgtree *t);
 
+void cgtree_warn(const struct cgtree *t)
+{
+	if (t->why_off)
+		log_warning("%s: processes are tracked through /proc ([cgroup] mode = off silences "
+			    "this)",
+			t->why_off);
+}
+
 void cgtree_done(struct cgtree *t)
 {
 	remove_spare_hook(t);
@@ -195,7 +202,7 @@ void cgtree_done(struct cgtree *t)
 	free(t->mount);
 	free(t->parent);
 	free(t->mark);
-	free(t->warning);
+	free(t->why_off);
 	*t = (struct cgtree)CGTREE_INIT;
 }
 

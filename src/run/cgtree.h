@@ -38,7 +38,7 @@ struct cgtree {
 	char *spare_hook_name;
 	bool hooks_kept; /* a hook has left processes behind, or one of another process may have */
 	unsigned controllers; /* what cgroups can have of CGROUP_*, as far as is known; else all */
-	char *warning;	      /* why it is off in mode auto; said once by the caller */
+	char *why_off;	      /* in mode auto; NULL: it is on, or the mode is off */
 };
 #define CGTREE_INIT                                                                                \
 	{                                                                                          \
@@ -47,7 +47,7 @@ struct cgtree {
 	}
 
 /* Finds the mount and makes (or opens) the parent. With mode auto a host where that cannot be
- * leaves `on` false and `warning` set; required: EXIT_UNAVAILABLE. `make` false: nothing is made,
+ * leaves `on` false and `why_off` set; required: EXIT_UNAVAILABLE. `make` false: nothing is made,
  * -ENOENT where there is no parent. */
 int cgtree_open(struct cgtree *t, enum cgroup_mode mode, const char *parent, const char *state_dir,
 	bool make, struct th_err *err);
@@ -55,6 +55,9 @@ int cgtree_open(struct cgtree *t, enum cgroup_mode mode, const char *parent, con
  * that it could. */
 int cgtree_plan(struct cgtree *t, enum cgroup_mode mode, const char *parent, struct th_err *err);
 void cgtree_done(struct cgtree *t);
+
+/* Says that there is no cgroup, where that was not asked for. Once for each task. */
+void cgtree_warn(const struct cgtree *t);
 
 /* Lock held. Makes or joins the group's cgroup (`group_limits` are applied when it is made), then
  * the task's, anew: one left by a dead run is killed and removed first. What is about to be made is

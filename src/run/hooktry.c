@@ -206,8 +206,7 @@ static int set_up(
 			t->real->state_dir, true, err);
 	if (r < 0)
 		return r;
-	if (t->cg.warning)
-		log_warning("%s", t->cg.warning);
+	cgtree_warn(&t->cg);
 
 	t->record.group = xstrdup(t->task->group);
 	t->record.id = xstrdup(t->task->id);

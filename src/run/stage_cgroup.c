@@ -42,6 +42,34 @@ static bool remove_unmarked_group(struct context *c)
 	return noted && cgtree_remove_unmarked(&c->cg, c->task->group, NULL);
 }
 
+/* Puts where it was set before what cglimits_apply() says of a limit: "limits.memory = 1G: ...". */
+static void blame_limit(const struct context *c, struct th_err *err)
+{
+	for (enum task_origin i = TASK_ORIGIN_LIMIT; i < TASK_ORIGIN_COUNT; i++) {
+		const struct conf_key_info *key = conf_key_info(task_origin_key(i));
+		_cleanup_free_ char *what = xasprintf("%s.%s = ", key->section, key->name);
+
+		if (c->task->origins[i] && str_starts_with(err_text(err), what)) {
+			err_prefix(err, "%s", c->task->origins[i]);
+			return;
+		}
+	}
+}
+
+static int refuse_limits(const struct context *c, struct th_err *err)
+{
+	enum task_origin i = TASK_ORIGIN_LIMIT;
+	int r = err_set(err, EXIT_UNAVAILABLE, ENOTSUP,
+		"limits are set, but there is no cgroup to enforce them: %s",
+		c->cg.why_off ? c->cg.why_off : "[cgroup] mode is 'off'");
+
+	while (i < TASK_ORIGIN_COUNT && !c->task->origins[i])
+		i++;
+	if (i < TASK_ORIGIN_COUNT)
+		err_prefix(err, "%s", c->task->origins[i]);
+	return r;
+}
+
 static int make_cgroups(struct context *c, enum hook_point point, struct th_err *err)
 {
 	struct th_err why = TH_ERR_INIT;
@@ -53,9 +81,7 @@ static int make_cgroups(struct context *c, enum hook_point point, struct th_err 
 		deploy_renew_limits(c);
 		if (cglimits_controllers(&c->task->limits) ||
 			cglimits_controllers(&c->group_limits))
-			return err_set(err, EXIT_UNAVAILABLE, ENOTSUP,
-				"limits are set, but there is no cgroup to enforce them: %s",
-				c->cg.warning ? c->cg.warning : "[cgroup] mode is 'off'");
+			return refuse_limits(c, err);
 		return 0;
 	}
 	if (c->live) {
@@ -78,8 +104,10 @@ static int make_cgroups(struct context *c, enum hook_point point, struct th_err 
 		err_clear(&why);
 		r = cgtree_make_task(&c->cg, c->task, &c->group_limits, c->live, &why);
 	}
-	if (r < 0)
+	if (r < 0) {
+		blame_limit(c, &why);
 		*err = why;
+	}
 	return r;
 }
 

@@ -318,8 +318,10 @@ static int prepare(struct context *c, struct th_err *err)
 	if (r < 0)
 		return r;
 	taskdir_open_logs(c);
-	if (c->cg.warning)
-		log_warning("%s", c->cg.warning);
+	/* With limits that is a failure, which the stage tells. */
+	if (!cglimits_controllers(&c->task->limits) &&
+		!cglimits_controllers(&c->task->group_limits))
+		cgtree_warn(&c->cg);
 	if (c->options->background)
 		leave_cgroup(c);
 	if (logruns_note(c->log_fd, c->record.run_number, c->record.started, &runs) < 0)

@@ -149,7 +149,7 @@ static char *unenforceable(const struct context *c, const struct update_plan *p,
 		return NULL;
 	if (!c->cg.on)
 		return xasprintf("%s = %s: there is no cgroup to enforce it: %s", change->key,
-			change->to, c->cg.warning ? c->cg.warning : "[cgroup] mode is 'off'");
+			change->to, c->cg.why_off ? c->cg.why_off : "[cgroup] mode is 'off'");
 	if (c->cg.controllers & controller)
 		return NULL;
 	why = cgroup_explain_missing(controller);

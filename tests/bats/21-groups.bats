@@ -162,8 +162,24 @@ run_all() # COUNT COMMAND: COUNT tasks at once; the exit statuses in $statuses
 	run -69 th run -g "$group" -i x --set limits.memory=1G -- true
 	[[ $output == *"limits.memory"*"'memory' controller"* ]]
 	assert_clean
+	printf '[task]\ncommand = true\n[limits]\nmemory = 1G\n' >"$root/t.ini"
+	run -69 th run -g "$group" -i x -f "$root/t.ini"
+	[[ $output == *"$root/t.ini:4: limits.memory = 1G: "* ]]
 	config off
 	run -69 th run -g "$group" -i x --set limits.pids=10 -- true
+}
+
+@test "limits where no cgroup can be made are one error, with the line" {
+	printf '[task]\ncommand = true\n[limits]\npids = 10\n' >"$root/t.ini"
+	config off
+	run -69 --separate-stderr th run -g "$group" -i x -f "$root/t.ini"
+	[[ ${stderr_lines[0]} == *"$root/t.ini:4: limits are set, but there is no cgroup to enforce them: [cgroup] mode is 'off'" ]]
+	[ "$EUID" -ne 0 ] || return 0
+	config auto
+	run -69 --separate-stderr th run -g "$group" -i x -f "$root/t.ini"
+	[[ ${stderr_lines[0]} == *"$root/t.ini:4: limits are set, but there is no cgroup to enforce them: "* ]] ||
+		[[ ${stderr_lines[0]} == *"$root/t.ini:4: limits.pids = 10: "* ]]
+	[[ $stderr != *"silences this"* ]]
 }
 
 @test "another limit for the group is refused, in the words of the task file" {
