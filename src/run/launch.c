@@ -309,7 +309,7 @@ int launch_find_program(
 
 	if (r == -EACCES) {
 		_cleanup_free_ char *why =
-			path_is_absolute(name) ? spawn_explain_exec(name, EACCES) : NULL;
+			path_is_absolute(name) ? program_explain_exec(name, EACCES) : NULL;
 
 		return err_set(err, EXIT_CANNOT_EXEC, EACCES,
 			"cannot execute '%s': permission denied (%s)", name,
