@@ -225,11 +225,11 @@ waits_for_writer() { [ "$(readlink "/proc/$started/fd/"* 2>/dev/null | grep -c "
 }
 
 @test "double-forked and setsid children die with the task" {
-	run -0 th run -g "$group" -- sh -c '(setsid sleep 4711.125 &) ; exit 0'
-	wait_for marked_gone 4711.125
+	run -0 th run -g "$group" -- sh -c "(setsid sleep $nap &) ; exit 0"
+	wait_for marked_gone "$nap"
 	config off
-	run -0 th run -g "$group" -- sh -c '(setsid sleep 4711.25 &) ; exit 0'
-	wait_for marked_gone 4711.25
+	run -0 th run -g "$group" -- sh -c "(setsid sleep $other_nap &) ; exit 0"
+	wait_for marked_gone "$other_nap"
 	assert_clean
 }
 

@@ -140,8 +140,8 @@ run_all() # COUNT COMMAND: COUNT tasks at once; the exit statuses in $statuses
 	[ -n "$cgroups" ] || skip "no cgroup2 file system is mounted"
 	run -0 th run -g "$group" -i nest -- sh -c "
 		c=$cgroups/nomad.slice/share.slice/$group/nest
-		mkdir -p \$c/x/y \$c/z && echo \$\$ >\$c/x/y/cgroup.procs && (setsid sleep 4711.5 &)"
-	wait_for marked_gone 4711.5
+		mkdir -p \$c/x/y \$c/z && echo \$\$ >\$c/x/y/cgroup.procs && (setsid sleep $nap &)"
+	wait_for marked_gone "$nap"
 	assert_clean
 }
 

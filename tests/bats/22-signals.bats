@@ -47,7 +47,7 @@ ended()
 }
 
 @test "HUP twice is one stop" {
-	start -i t --set task.stop-timeout=2s -- sh -c 'trap "sleep 1.5; exit 5" TERM; echo up; while :; do sleep 0.05; done'
+	start -i t --set task.stop-timeout=1m -- sh -c 'trap "sleep 1.5; exit 5" TERM; echo up; while :; do sleep 0.05; done'
 	wait_for grep -q up "$root/out"
 	kill -HUP "$started"
 	for _ in 1 2 3 4 5 6 7 8 9 10 11 12; do kill -HUP "$started" 2>/dev/null || true; sleep 0.1; done
@@ -83,7 +83,7 @@ ended()
 }
 
 @test "INT during a pre-start hook ends the hook and undoes" {
-	hook pre-start/10-slow "echo up >'$root/up'; sleep 4711.625"
+	hook pre-start/10-slow "echo up >'$root/up'; sleep $nap"
 	hook post-stop/10-say "echo \$RESULT \$STOP_REASON >'$root/said'"
 	start -i t -- touch "$root/ran"
 	wait_for test -e "$root/up"
@@ -91,7 +91,7 @@ ended()
 	ended 130
 	[ "$(cat "$root/said")" = "start-failed signal" ]
 	[ ! -e "$root/ran" ]
-	wait_for marked_gone 4711.625
+	wait_for marked_gone "$nap"
 	assert_clean
 }
 
@@ -103,12 +103,12 @@ ended()
 	for mode in "$mode" off; do
 		config "$mode"
 		rm -f "$root/order"
-		start -i t -- sh -c '(setsid sleep 4711.75 &); echo up; sleep 4711.75'
+		start -i t -- sh -c "(setsid sleep $nap &); echo up; sleep $nap"
 		wait_for grep -q up "$root/out"
 		kill -KILL "$started"
 		ended 137
 		run -0 th cleanup
-		wait_for marked_gone 4711.75
+		wait_for marked_gone "$nap"
 		[ "$(cat "$root/order")" = $'post-exit lost lost\npost-stop lost lost' ]
 		[ "$(field "$state/records/$group/t.json" result)" = lost ]
 		assert_clean
@@ -122,7 +122,7 @@ ended()
 @test "a start of the same ID pays what is owed first" {
 	hook pre-start/10-say 'true'
 	hook post-stop/10-say "echo post-stop \$STOP_REASON >>'$root/order'"
-	start -i t -- sh -c 'echo up; exec sleep 4711.875'
+	start -i t -- sh -c "echo up; exec sleep $nap"
 	wait_for grep -q up "$root/out"
 	kill -KILL "$started"
 	ended 137
@@ -134,7 +134,7 @@ ended()
 @test "killed at any hook point, cleanup brings it down" {
 	for point in pre-deploy pre-start post-start pre-stop post-exit post-stop; do
 		rm -rf "$hooks"
-		hook "$point/10-slow" "echo up >'$root/up'; sleep 4711.875"
+		hook "$point/10-slow" "echo up >'$root/up'; sleep $nap"
 		rm -f "$root/up"
 		start -i "at-$point" --set task.max-run-time=200ms -- sleep 60
 		wait_for test -e "$root/up"
@@ -142,7 +142,7 @@ ended()
 		ended 137
 		rm -rf "$hooks"
 		run -0 th cleanup
-		wait_for marked_gone 4711.875
+		wait_for marked_gone "$nap"
 		assert_clean
 		run -0 th list
 		[[ $output != *"at-$point"* ]]

@@ -119,7 +119,7 @@ killed()
 @test "processes of a task whose record is damaged are found by its name" {
 	needs_root "cgroups are needed"
 	[ -n "$cgroups" ] || skip "no cgroup2 is mounted"
-	start -i t -- setsid -w sh -c 'echo up; exec sleep 3971'
+	start -i t -- setsid -w sh -c "echo up; exec sleep $nap"
 	wait_for grep -q up "$root/out"
 	kill -KILL "$started"
 	wait "$started" || true
@@ -128,7 +128,7 @@ killed()
 	[[ $output == *"set aside"* ]]
 	find "$state/tasks/$group/t" "$runtime/$group/t" -exec touch -d '1 hour ago' {} +
 	run -0 th cleanup --older-than=0
-	marked_gone 3971
+	marked_gone "$nap"
 	[ ! -e "$state/tasks/$group/t" ]
 	assert_clean
 }
@@ -235,16 +235,17 @@ own_parent()
 
 @test "what hooks of a killed clean-up of a group left is ended by the next clean-up" {
 	own_parent
-	hook pre-cleanup/10-slow "[ ! -e '$root/said' ] || exit 0; setsid sleep 3973 & echo up >'$root/said'; sleep 60"
+	hook pre-cleanup/10-slow "[ ! -e '$root/said' ] || exit 0; setsid sleep $nap & echo up >'$root/said'; sleep 60"
 	run -0 th run -g "$group" -i t -- true
 	"$TASKHOOK_PROGRAM" --root "$root" --config "$root/conf" cleanup "$group" >/dev/null 2>&1 3>&- &
 	pids+=("$!")
 	wait_for test -s "$root/said"
+	wait_for marked_runs "$nap"
 	kill -KILL "$!"
 	wait "$!" || true
-	marked_runs 3973
+	marked_runs "$nap"
 	run -0 th cleanup
-	marked_gone 3973
+	marked_gone "$nap"
 	[ ! -e "$parent/$group" ]
 	[ -e "$state/records/$group/t.json" ]
 	[ -z "$(ls "$runtime/$group")" ]

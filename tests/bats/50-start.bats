@@ -6,11 +6,7 @@ bats_require_minimum_version 1.8.0
 load lib/tasks
 load lib/background
 
-setup()
-{
-	tasks_setup
-	background_setup
-}
+setup() { tasks_setup; }
 teardown() { tasks_teardown; }
 
 @test "start prints GROUP/ID when the task runs, and stop brings it down" {

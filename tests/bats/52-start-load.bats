@@ -6,11 +6,7 @@ bats_require_minimum_version 1.8.0
 load lib/tasks
 load lib/background
 
-setup()
-{
-	tasks_setup
-	background_setup
-}
+setup() { tasks_setup; }
 teardown() { tasks_teardown; }
 
 # at_once COMMAND...: for each word on stdin in a process of its own; fails where one does

@@ -9,7 +9,6 @@ load lib/background
 setup()
 {
 	tasks_setup
-	background_setup
 	files=$root$(place config)/groups/$group/tasks
 	mkdir -p "$files"
 }

@@ -6,11 +6,7 @@ bats_require_minimum_version 1.8.0
 load lib/tasks
 load lib/background
 
-setup()
-{
-	tasks_setup
-	background_setup
-}
+setup() { tasks_setup; }
 teardown() { tasks_teardown; }
 
 # A command that counts its runs in $root/runs and ends with a status of its own in each.

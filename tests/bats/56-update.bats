@@ -6,11 +6,7 @@ bats_require_minimum_version 1.8.0
 load lib/tasks
 load lib/background
 
-setup()
-{
-	tasks_setup
-	background_setup
-}
+setup() { tasks_setup; }
 teardown() { tasks_teardown; }
 
 update() { th update "$@" 3>&-; }
@@ -81,8 +77,9 @@ restarts_of() { th status --json "$group/$1" | jq -r .restarts; }
 
 	begin -i d -- sh -c 'while :; do echo 0123456789abcdef; sleep 0.01; done'
 	run -0 update "$group/d" --set logs.max-size=1K --set logs.max-files=2
-	wait_for test -e "$state/tasks/$group/d/logs/stdout.log.1"
-	[ "$(stat -c %s "$state/tasks/$group/d/logs/stdout.log.1")" -le 1024 ]
+	# the first may have what was written before
+	small() { [ "$(stat -c %s "$state/tasks/$group/d/logs/stdout.log.1" 2>/dev/null || echo 9999)" -le 1024 ]; }
+	wait_for small
 	run -0 th stop "$group/d"
 }
 

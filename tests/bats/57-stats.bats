@@ -6,11 +6,7 @@ bats_require_minimum_version 1.8.0
 load lib/tasks
 load lib/background
 
-setup()
-{
-	tasks_setup
-	background_setup
-}
+setup() { tasks_setup; }
 
 teardown() { tasks_teardown; }
 
@@ -115,7 +111,7 @@ kill-after = 100ms'
 	[[ $output == *"taskhook_hook_failures_total{$of,point=\"post-stop\",hook=\"20-bad\"} 2"* ]]
 	[[ $output == *"taskhook_hook_timeouts_total{$of,point=\"post-stop\",hook=\"30-slow\"} 2"* ]]
 	[[ $output == *"taskhook_hook_timeouts_total{$of,point=\"post-stop\",hook=\"20-bad\"} 0"* ]]
-	[[ $output =~ taskhook_hook_last_duration_seconds\{$of,point=\"post-stop\",hook=\"30-slow\"\}\ 0\.[1-9] ]]
+	[[ $output =~ taskhook_hook_last_duration_seconds\{$of,point=\"post-stop\",hook=\"30-slow\"\}\ (0\.[1-9]|[1-9]) ]]
 	[[ $output == *"taskhook_hook_last_success_timestamp_seconds{$of,point=\"pre-start\",hook=\"10-good\"} 1"* ]]
 	[[ $output != *"taskhook_hook_last_success_timestamp_seconds{$of,point=\"post-stop\",hook=\"20-bad\"}"* ]]
 	command -v promtool >/dev/null || return 0

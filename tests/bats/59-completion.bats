@@ -10,7 +10,6 @@ load lib/background
 setup()
 {
 	tasks_setup
-	background_setup
 	mkdir "$root/bin"
 	printf '#!/bin/sh\nexec "%s" --root "%s" --config "%s/conf" "$@"\n' "$TASKHOOK_PROGRAM" "$root" "$root" >"$root/bin/taskhook"
 	chmod 755 "$root/bin/taskhook"

@@ -6,11 +6,7 @@ bats_require_minimum_version 1.8.0
 load lib/tasks
 load lib/background
 
-setup()
-{
-	tasks_setup
-	background_setup
-}
+setup() { tasks_setup; }
 teardown() { tasks_teardown; }
 
 supervised() { th status --json "$group/$1" | jq -e '.supervisor_pid > 0' >/dev/null; }

@@ -9,7 +9,6 @@ load lib/background
 setup()
 {
 	tasks_setup
-	background_setup
 	logs=$state/tasks/$group/t/logs
 }
 teardown() { tasks_teardown; }

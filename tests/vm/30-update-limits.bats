@@ -9,7 +9,6 @@ load ../bats/lib/background
 setup()
 {
 	tasks_setup
-	background_setup
 	config required
 	cg=/sys/fs/cgroup/nomad.slice/share.slice/$group
 }

@@ -2,13 +2,6 @@
 # Shared by the tests of tasks in the background. Needs lib/tasks.bash.
 # shellcheck shell=bash
 
-background_setup()
-{
-	# Seconds for sleep that no other test has, at the same time as another user neither.
-	nap=4$$.$BATS_TEST_NUMBER
-	other_nap=5$$.$BATS_TEST_NUMBER
-}
-
 # lose ID: its supervisor is killed. Its lock is free only when it has gone.
 lose()
 {

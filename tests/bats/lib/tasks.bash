@@ -17,6 +17,9 @@ tasks_setup()
 	hooks=$root$(place config)/hooks.d
 	runtime=$root$(place run)
 	pids=()
+	# Seconds for sleep that no other test has, at the same time as another user neither.
+	nap=4$$.$BATS_TEST_NUMBER
+	other_nap=5$$.$BATS_TEST_NUMBER
 	# A user's machine may have no cgroup that it can write to; the one warning is not what is tested here.
 	if [ "$EUID" -eq 0 ]; then mode=auto; else mode=off; fi
 	config "$mode"
