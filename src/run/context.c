@@ -115,6 +115,11 @@ void context_write_news(struct context *c)
 		context_warn(c, "%s, continuing", err_text(&why));
 }
 
+static void keep_results(void *arg)
+{
+	context_write_news(arg);
+}
+
 static json_t *record_for_hook(void *arg)
 {
 	struct context *c = arg;
@@ -144,6 +149,7 @@ void context_init_hooks(struct context *c)
 	s->terminal = c->terminal;
 	s->warn = warn_from_hook;
 	s->record_json = record_for_hook;
+	s->keep_results = keep_results;
 	s->arg = c;
 }
 

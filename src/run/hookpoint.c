@@ -334,6 +334,38 @@ static void note_hook(struct hook_session *s, enum hook_point point, const struc
 	live_end(s->live);
 }
 
+/* What other points do is to be there anew, or is not to be done twice: they begin with their first
+ * hook, or with none. */
+static bool goes_on(enum hook_point point)
+{
+	return point == POINT_POST_EXIT || point == POINT_PRE_RESTART;
+}
+
+static void note_done(struct hook_session *s, enum hook_point point, const struct hook *h)
+{
+	struct live_state *l;
+
+	if (!s->live || !goes_on(point))
+		return;
+	if (s->keep_results)
+		s->keep_results(s->arg);
+	l = live_begin(s->live);
+	(void)snprintf(l->hook_done, sizeof(l->hook_done), "%s", h->name);
+	live_end(s->live);
+}
+
+/* Where to begin. */
+static size_t first_of(const struct hook_session *s, const struct hook_list *list)
+{
+	if (!s->resumes || !s->live || !goes_on(list->point))
+		return 0;
+	for (size_t i = 0; i < list->n; i++)
+		if (list->v[i]->verdict == HOOK_RUN &&
+			strcmp(list->v[i]->name, live_get(s->live)->hook_done) == 0)
+			return i + 1;
+	return 0;
+}
+
 static void keep_left(struct hook_session *s, const char *label, struct hook_run *run)
 {
 	if (run->tree.keeper == 0) {
@@ -765,7 +797,7 @@ static int run_list(struct hook_session *s, const struct hook_list *list, struct
 	usec_t deadline = usec_add(clock_monotonic_usec(), s->task->hooks_total_timeout);
 	enum hook_point point = list->point;
 
-	for (size_t i = 0; i < list->n; i++) {
+	for (size_t i = first_of(s, list); i < list->n; i++) {
 		const struct hook *h = list->v[i];
 		_cleanup_free_ char *label = xasprintf("%s/%s", point_name(point), h->name);
 		struct shown out = {.session = s, .label = label};
@@ -813,6 +845,8 @@ static int run_list(struct hook_session *s, const struct hook_list *list, struct
 		 */
 		if (s->log && a.failed)
 			hooklog_flush(s->log);
+		if (!end && h->verdict == HOOK_RUN)
+			note_done(s, point, h);
 		free(a.reason);
 		strv_done(&out.tail);
 		if (end)

@@ -51,10 +51,16 @@ struct hook_session {
 	const bool *interrupt;			   /* a signal wants the hook to end; NULL: never */
 	void (*warn)(void *arg, const char *text); /* a failure that stops nothing, one line */
 	json_t *(*record_json)(void *arg);	   /* for stdin = record; NULL: "{}" */
+	/* What a hook has handed back is to outlive us, as it is not run again; NULL: it need not.
+	 */
+	void (*keep_results)(void *arg);
 	void *arg;
 	/* Kept up to date by the owner. */
 	pid_t task_pid;
 	unsigned run_number, restart_count;
+	/* Another session was cut off in the midst of the point that is run next: of post-exit and
+	 * pre-restart those hooks have run that live->hook_done tells of. */
+	bool resumes;
 	const char *update_keys;	  /* what an update changes; NULL: there is none */
 	const struct strv *update_values; /* NAME=VALUE, old and new; NULL: none */
 	const struct outcome *outcome;	  /* its result is RESULT_NONE until the task has ended */

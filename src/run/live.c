@@ -135,6 +135,7 @@ int live_read(int dirfd, struct live_state *ret)
 	/* From outside as far as we know: the strings must end, the point must be one. */
 	ret->boot_id[sizeof(ret->boot_id) - 1] = '\0';
 	ret->hook_name[sizeof(ret->hook_name) - 1] = '\0';
+	ret->hook_done[sizeof(ret->hook_done) - 1] = '\0';
 	ret->cgroup[sizeof(ret->cgroup) - 1] = '\0';
 	if (ret->hook_point < 0 || ret->hook_point > POINT_NONE)
 		ret->hook_point = POINT_NONE;

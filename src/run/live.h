@@ -19,7 +19,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define LIVE_VERSION 1
+#define LIVE_VERSION 2
 
 /* How far the making of cgroups has come. What is being made is noted only where nothing of that
  * name was there, so that an empty one without a mark, which a SIGKILL has left, is known as ours.
@@ -82,6 +82,9 @@ struct live_state {
 	int32_t hook_keeper_pid;
 	uint64_t hook_keeper_start_ticks;
 	char hook_name[256];
+	/* The last one that has come to its end in this state, where its point is gone on with
+	 * (run/hookpoint.h); "": none. */
+	char hook_done[256];
 	char cgroup[1024]; /* absolute path of the task's cgroup; "": none */
 	uint64_t log_dropped;
 	/* Restarts: what the policy has counted (monotonic clock), when the next one is (realtime;

@@ -51,8 +51,8 @@ static enum task_state state_after(const struct live_state *l)
 		return l->retry_at_usec ? STATE_RESTART_DELAY : s;
 	case STATE_POST_STARTING:
 	case STATE_RUNNING:
-	case STATE_RESTART_ASKED:
 		return STATE_RUNNING;
+	case STATE_RESTART_ASKED:
 	case STATE_STOPPING:
 	case STATE_RESTART_STOPPING:
 	case STATE_RESTART_DELAY:
@@ -74,8 +74,8 @@ static enum task_state state_after(const struct live_state *l)
 
 static bool needs_process(enum task_state s)
 {
-	return s == STATE_POST_STARTING || s == STATE_RUNNING || s == STATE_STOPPING ||
-	       s == STATE_RESTART_STOPPING;
+	return s == STATE_POST_STARTING || s == STATE_RUNNING || s == STATE_RESTART_ASKED ||
+	       s == STATE_RESTART_STOPPING || s == STATE_STOPPING;
 }
 
 static bool is_left_running(int run_fd, struct live_state *ret)
@@ -151,7 +151,7 @@ static void take_requests(struct context *c, const struct live_state *l)
 	struct requests *q = &c->requests;
 
 	c->pre_stop_begun = l->pre_stop_begun;
-	q->restart = l->state == STATE_RESTART_STOPPING ||
+	q->restart = l->state == STATE_RESTART_ASKED || l->state == STATE_RESTART_STOPPING ||
 		     (l->state == STATE_EXITED && l->stop_reason == STOP_RESTART) ||
 		     (l->update_begun & LIVE_UPDATE_RESTART) != 0;
 	if (!is_stopping(l))
@@ -306,6 +306,7 @@ int recover_run(const struct layout *layout, const char *group, const char *id,
 	}
 	if (r == 0) {
 		tell_of_hook(&c, &l);
+		c.hooks.resumes = state_after(&l) == (enum task_state)l.state;
 		caller_let_go(&c);
 		log_notice("its supervisor was killed, process %d has taken over", (int)getpid());
 		states_go_through(&c, state_after(&l));

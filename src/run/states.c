@@ -33,6 +33,8 @@ static void set_state(struct context *c, enum task_state s)
 		l->state = (int32_t)s;
 		l->since_usec = clock_realtime_usec();
 		l->stop_reason = (uint8_t)c->record.outcome.stop_reason;
+		if (!c->hooks.resumes)
+			*l->hook_done = '\0';
 		live_end(c->live);
 	}
 	/* What the state before has answered is sent only now: whoever asks then sees where it has
@@ -451,6 +453,7 @@ void states_go_through(struct context *c, enum task_state state)
 
 		set_state(c, state);
 		event = actions[state] ? actions[state](c) : EVENT_FAILED;
+		c->hooks.resumes = false;
 		next = state_next(state, event);
 		if (next == STATE_INVALID) {
 			context_warn(c, "internal error: event '%s' in state '%s'",

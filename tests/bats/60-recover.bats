@@ -224,7 +224,9 @@ slow_hook()
 often='--set restart.policy=on-failure --set restart.delay=0 --set restart.attempts=5 --set restart.interval=1h'
 
 @test "killed while post-exit hooks ran: how the process ended is known, and the task ends as it would have" {
+	hook post-exit/05-once "echo once >>'$root/order'; printf '[state]\\nn = 1\\n' >\"\$HOOK_RESULT\""
 	slow_hook post-exit
+	hook post-exit/20-last "echo last >>'$root/order'"
 	slow_hook post-stop
 	mkfifo "$root/go"
 	touch "$root/slow"
@@ -240,7 +242,9 @@ often='--set restart.policy=on-failure --set restart.delay=0 --set restart.attem
 	[ "$(jq -c 'select(.signal == "SIGKILL") | [.point, .name, .verdict]' "$(logs t)/hooks.jsonl")" = '["post-exit","10-slow","run"]' ]
 	[[ $stderr == *"post-exit/10-slow: was killed, as its supervisor was"* ]]
 	marked_gone "$other_nap"
-	[ "$(cat "$root/order")" = $'post-exit exited exit-code 5\npost-exit exited exit-code 5\npost-stop exited exit-code 5' ]
+	[ "$(cat "$root/order")" = $'once\npost-exit exited exit-code 5\npost-exit exited exit-code 5\nlast\npost-stop exited exit-code 5' ]
+	# what it handed back is kept, as it did not run again
+	[ "$(jq -r '.hook_state["post-exit/05-once"].state.n' "$state/records/$group/t.json")" = 1 ]
 	[ "$(record t stop_reason)" = exited ]
 	[ "$(record t result)" = exit-code ]
 	grep -q "post-exit/10-slow: was killed, as its supervisor was" "$(logs t)/taskhook.log"
@@ -282,8 +286,47 @@ often='--set restart.policy=on-failure --set restart.delay=0 --set restart.attem
 	assert_clean
 }
 
+@test "killed while pre-restart hooks ran: a restart that was asked for takes place, and none runs twice that was through" {
+	hook pre-restart/05-once "echo once >>'$root/order'"
+	slow_hook pre-restart
+	run -0 begin -i t -- sh -c 'echo "run $RESTART_COUNT"; exec sleep "$0"' "$nap"
+	for round in 1 2; do
+		: >"$root/order"
+		: >"$root/reached"
+		touch "$root/slow"
+		th restart "$group/t" >"$root/out" 2>&1 3>&- &
+		pids+=("$!")
+		wait_for test -s "$root/reached"
+		is_state t restart-asked
+		lose t
+		run -0 th recover
+		wait_for logs_hold t "run $round"
+		wait_for is_state t running
+		[ "$(cut -d' ' -f1 "$root/order")" = $'once\npre-restart\npre-restart' ]
+		# another one begins with the first
+		run -0 th restart "$group/t"
+		[ "$(cut -d' ' -f1 "$root/order")" = $'once\npre-restart\npre-restart\nonce\npre-restart' ]
+		run -0 th stop "$group/t"
+		run -0 begin -i t -- sh -c 'echo "run $((RESTART_COUNT + 1))"; exec sleep "$0"' "$nap"
+	done
+	# one of them fails now
+	hook pre-restart/10-slow "echo >>'$root/failing'; [ -e '$root/no' ] || exec sleep $other_nap; exit 3"
+	th restart "$group/t" >"$root/out" 2>&1 3>&- &
+	pids+=("$!")
+	wait_for test -s "$root/failing"
+	pid=$(th status --json "$group/t" | jq .pid)
+	lose t
+	touch "$root/no"
+	run -0 th recover
+	wait_for is_state t running
+	[ "$(th status --json "$group/t" | jq -c '[.pid, .restarts]')" = "[$pid,0]" ]
+	run -0 th stop "$group/t"
+	assert_clean
+}
+
 @test "killed while a restart is prepared, by pre-restart or pre-start hooks: it takes place, once" {
 	for point in pre-restart pre-start post-stop; do slow_hook $point; done
+	hook pre-restart/05-once "echo once >>'$root/order'"
 	mkfifo "$root/go"
 	# shellcheck disable=SC2086 # several words
 	run -0 begin -i t $often -- sh -c 'echo "run $RESTART_COUNT"; read line <"$0"; exit 5' "$root/go"
@@ -303,6 +346,7 @@ often='--set restart.policy=on-failure --set restart.delay=0 --set restart.attem
 		wait_for is_state t running
 		marked_gone "$other_nap"
 		run ! grep post-stop "$root/order"
+		[ "$(grep -c once "$root/order")" -eq 1 ]
 	done
 	wait_for logs_hold t 'run 2'
 	[ "$(th status --json "$group/t" | jq -c '[.restarts, .last_exit.exit_code]')" = '[2,5]' ]
