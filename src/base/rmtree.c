@@ -41,6 +41,10 @@
 /* Of a directory at a time. */
 #define READ_BYTES 8192
 
+/* A directory without much in it, for rmtree_flat(). */
+#define FLAT_BYTES     1024
+#define FLAT_READS_MAX 64
+
 struct level {
 	char *name;	     /* in the level above; NULL for the tree's parent */
 	int fd;		     /* -1: given up */
@@ -421,4 +425,38 @@ int rmtree_at(
 	(void)rmtree_pop(&rm);
 	free(rm.levels);
 	return rm.error;
+}
+
+/* False: it is not for rmtree_flat(). */
+static bool remove_flat_entry(int fd, const struct dirent64 *e, const char *const *keep)
+{
+	const char *name = e->d_name;
+
+	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || is_in_list(keep, name))
+		return true;
+	if (e->d_type == DT_DIR || e->d_type == DT_UNKNOWN)
+		return false;
+	return unlinkat(fd, name, 0) == 0 || errno == ENOENT;
+}
+
+bool rmtree_flat(int fd, const char *const *keep)
+{
+	_Alignas(struct dirent64) char buffer[FLAT_BYTES];
+	ssize_t n;
+
+	if (lseek(fd, 0, SEEK_SET) < 0)
+		return false;
+	for (unsigned reads = 0; reads < FLAT_READS_MAX; reads++) {
+		n = getdents64(fd, buffer, sizeof(buffer));
+		if (n <= 0)
+			return n == 0;
+		for (ssize_t at = 0; at < n;) {
+			const struct dirent64 *e = (const void *)(buffer + at);
+
+			if (!remove_flat_entry(fd, e, keep))
+				return false;
+			at += e->d_reclen;
+		}
+	}
+	return false;
 }

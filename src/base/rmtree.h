@@ -7,6 +7,7 @@
  * not tell). What is mounted inside is reported and kept, with the directories that lead to it.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* Called for each thing that could not be removed, `path` relative to the tree's parent, `errnum`
@@ -24,5 +25,13 @@ typedef void (*rmtree_report_fn)(void *arg, const char *path, int errnum);
  */
 int rmtree_at(
 	int dirfd, const char *name, const char *const *keep, rmtree_report_fn report, void *arg);
+
+/*
+ * The common case of that: removes all files, links and the like from the directory `fd`, but not
+ * those that `keep` names, and enters nothing. True where nothing but those was left in it. False:
+ * there are directories, a great many entries, or some that stay; rmtree_at() does the rest, and
+ * reports. Costs a tenth of it.
+ */
+bool rmtree_flat(int fd, const char *const *keep);
 
 #endif

@@ -16,6 +16,8 @@
 /* io.stat has a line for each device: hundreds of them are 100 KiB. */
 #define IO_STAT_MAX	(4 * 1024 * 1024)
 #define MEMORY_STAT_MAX (64 * 1024)
+/* cpu.stat and memory.events have a dozen short lines. */
+#define STAT_BYTES 1024
 
 /* The value of a file of one number; 0 where it is missing or says "max". */
 static bool read_number(int dirfd, const char *file, uint64_t *ret)
@@ -31,7 +33,7 @@ static bool read_number(int dirfd, const char *file, uint64_t *ret)
 
 static int read_cpu_stat(int dirfd, struct cgstat *ret)
 {
-	char buf[4096];
+	char buf[STAT_BYTES];
 	ssize_t n = cgroup_read_file(dirfd, "cpu.stat", buf, sizeof(buf));
 
 	if (n < 0)
@@ -48,7 +50,7 @@ static int read_cpu_stat(int dirfd, struct cgstat *ret)
 
 static void read_memory(int dirfd, struct cgstat *ret)
 {
-	char buf[4096];
+	char buf[STAT_BYTES];
 
 	ret->has_memory = read_number(dirfd, "memory.current", &ret->memory_current);
 	if (!ret->has_memory)

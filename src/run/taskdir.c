@@ -235,7 +235,9 @@ void taskdir_remove(struct context *c, bool keep_logs)
 	/* What is written from here on must not make the directory anew. */
 	if (!keep_logs)
 		taskdir_close_logs(c);
-	(void)rmtree_at(c->group_fd, c->task->id, keep_logs ? logs : NULL, report_kept, c);
+	/* Mostly nothing else is in it. */
+	if (!keep_logs || !rmtree_flat(c->task_fd, logs))
+		(void)rmtree_at(c->group_fd, c->task->id, keep_logs ? logs : NULL, report_kept, c);
 }
 
 /* RUN/GROUP/ID: nothing but the lock is left until the very end. */
@@ -243,7 +245,8 @@ void taskdir_remove_run(struct context *c)
 {
 	static const char *const keep[] = {"lock", NULL};
 
-	(void)rmtree_at(c->run_group_fd, path_basename(c->run_path), keep, NULL, NULL);
+	if (!rmtree_flat(c->run_fd, keep))
+		(void)rmtree_at(c->run_group_fd, path_basename(c->run_path), keep, NULL, NULL);
 }
 
 /* A first start that came to nothing leaves no directories of its group; others' are not empty. */

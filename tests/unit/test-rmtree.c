@@ -594,6 +594,35 @@ static void test_user(void)
 	(void)remove_tree("user", NULL);
 }
 
+static void test_flat(void)
+{
+	const char *const keep[] = {"logs", "lock", NULL};
+	int fd;
+
+	tempdir_mkdir("flat");
+	tempdir_mkdir("flat/logs");
+	tempdir_write("flat/logs/file", "stays");
+	tempdir_write("flat/lock", "stays");
+	tempdir_write("flat/file", "goes");
+	tempdir_symlink("lock", "flat/link");
+	for (int i = 0; i < 100; i++)
+		tempdir_write(tempdir_path("flat/%d", i) + strlen(tempdir.path) + 1, "goes");
+	fd = openat(tempdir.fd, "flat", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	ok(rmtree_flat(fd, keep), "files and links go");
+	is_int(count_entries(tempdir_path("flat")), 2, "and nothing else");
+	ok(tempdir_has("flat/logs/file") && tempdir_has("flat/lock"), "what is kept stays");
+	ok(rmtree_flat(fd, keep), "again: nothing to do");
+	tempdir_mkdir("flat/dir");
+	ok(!rmtree_flat(fd, keep), "a directory is for the walk");
+	ok(tempdir_has("flat/dir"), "and stays");
+	is_int(remove_tree("flat", keep), 0, "which removes it");
+	ok(!tempdir_has("flat/dir"), "all of it");
+	ok(!rmtree_flat(fd, NULL), "without a list nothing is kept");
+	ok(tempdir_has("flat/logs/file"), "but directories are not entered");
+	fd_close(fd);
+	is_int(remove_tree("flat", NULL), 0, "the rest");
+}
+
 int main(void)
 {
 	struct rlimit limit;
@@ -611,6 +640,7 @@ int main(void)
 	test_names();
 	test_wide();
 	test_keep();
+	test_flat();
 	test_deep();
 	test_races();
 	test_user();
