@@ -133,6 +133,11 @@ static int no_such_task(struct cmd_context *ctx, const char *operand, const stru
 	_cleanup_strv_ struct strv known = STRV_INIT;
 	_cleanup_free_ char *rest = NULL;
 
+	if (!with_group && strv_contains(groups, operand))
+		return err_set(err, EXIT_USAGE, ENOENT,
+			"there is no task '%s', but a group ('taskhook list --all %s' names its "
+			"tasks)",
+			operand, operand);
 	for (size_t i = 0; i < groups->n; i++) {
 		_cleanup_strv_ struct strv ids = STRV_INIT;
 

@@ -391,6 +391,8 @@ teardown() { tasks_teardown; }
 	[[ $output == *"there is no task '$group/sites'; did you mean '$group/site'?"* ]]
 	run -64 th status sit
 	[[ $output == *"there is no task 'sit'; did you mean 'site'?"* ]]
+	run -64 th stop "$group"
+	[[ $output == *"there is no task '$group', but a group ('taskhook list --all $group' names its tasks)"* ]]
 	run -64 th signal -s HUP quite-another
 	[[ $output == *"there is no task 'quite-another': 'taskhook list --all' shows"* ]]
 	for command in stop restart; do
