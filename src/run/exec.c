@@ -47,6 +47,13 @@ static int refuse(struct th_err *err)
 	return err_set(err, EXIT_BUSY, ESRCH, "does not run");
 }
 
+/* Has the process that it had when we came? */
+static bool has_ended(const struct running *run)
+{
+	return run->live.main_pid > 0 &&
+	       !proc_is_alive(run->live.main_pid, run->live.main_start_ticks);
+}
+
 /* What its supervisor has noted: it must live, and have launched the process. */
 static int read_live(struct context *c, struct running *run, const char *group, const char *id,
 	struct th_err *err)
@@ -256,7 +263,9 @@ static int status_of(const struct running *run)
 {
 	int status = run->tree.wait_status;
 
-	if (run->task_ended)
+	/* With a cgroup nobody has told us. */
+	if (run->task_ended || (run->ended && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL &&
+				       has_ended(run)))
 		log_notice("the task has ended, and the command with it");
 	if (!run->ended)
 		return EXIT_INTERNAL;
@@ -286,6 +295,7 @@ static int run_command(struct running *run, char *const *command, struct th_err 
 int exec_in_task(const struct layout *layout, const char *group, const char *id,
 	char *const *command, const struct exec_options *options, struct th_err *err)
 {
+	_cleanup_err_ struct th_err why = TH_ERR_INIT;
 	_cleanup_task_ struct task *task = NULL;
 	struct context c;
 	struct running run = {.c = &c,
@@ -306,7 +316,11 @@ int exec_in_task(const struct layout *layout, const char *group, const char *id,
 		r = launch_resolve_user(&c, err);
 	}
 	if (r == 0)
-		r = run_command(&run, command, err);
+		r = run_command(&run, command, &why);
+	/* Its cgroup or its directory went away under us. */
+	if (r < 0 && err_is_set(&why))
+		r = has_ended(&run) ? refuse(err)
+				    : err_set(err, why.status, why.errnum, "%s", err_text(&why));
 	if (r == 0)
 		r = status_of(&run);
 	end_all(&run);

@@ -58,7 +58,7 @@ teardown() { tasks_teardown; }
 
 @test "a command ends with the task, and signals reach it" {
 	begin -i t -- sleep "$nap"
-	th exec "$group/t" sleep "$other_nap" 3>&- &
+	th exec "$group/t" sleep "$other_nap" 2>"$root/said" 3>&- &
 	running=$!
 	pids+=("$running")
 	wait_for marked_runs "$other_nap"
@@ -66,6 +66,7 @@ teardown() { tasks_teardown; }
 	got=0
 	wait "$running" || got=$?
 	[ "$got" -eq 137 ]
+	[ "$(cat "$root/said")" = "taskhook: $group/t: the task has ended, and the command with it" ]
 	wait_for marked_gone "$other_nap"
 	assert_clean
 	begin -i t -- sleep "$nap"
@@ -78,6 +79,22 @@ teardown() { tasks_teardown; }
 	got=0
 	wait "$running" || got=$?
 	[ "$got" -eq 9 ]
+}
+
+@test "beside restarts: a command runs, ends with the process, or is told that there is none" {
+	begin -i t --set restart.policy=always --set restart.delay=0 --set restart.attempts=1000 -- sleep 0.01
+	for _ in {1..150}; do
+		got=0
+		th exec "$group/t" true >"$root/said" 2>&1 3>&- || got=$?
+		echo "$got $(cat "$root/said")"
+		case $got in
+		0) ;;
+		75) [ "$(cat "$root/said")" = "taskhook: $group/t: does not run" ] ;;
+		137) [ "$(cat "$root/said")" = "taskhook: $group/t: the task has ended, and the command with it" ] ;;
+		*) false ;;
+		esac
+	done
+	run -0 th stop "$group/t"
 }
 
 @test "exec is the task's user, and in its cgroup" {
