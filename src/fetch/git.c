@@ -4,9 +4,11 @@
 
 #include "base/alloc.h"
 #include "base/fd.h"
+#include "base/parse.h"
 #include "base/rmtree.h"
 #include "base/str.h"
 #include "fetch/event.h"
+#include "fetch/git_size.h"
 #include "fetch/retry.h"
 #include "os/program.h"
 #include "os/spawn.h"
@@ -19,7 +21,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -27,9 +28,12 @@
 #include <unistd.h>
 
 /* Where it is looked for unless the parent, who has no user's PATH either, names other places. */
-#define GIT_PATH     "/usr/local/bin:/usr/bin:/bin"
-#define OUTPUT_MAX   ((size_t)16 << 10)
-#define POLL_MSEC    150
+#define GIT_PATH   "/usr/local/bin:/usr/bin:/bin"
+#define OUTPUT_MAX ((size_t)16 << 10)
+#define POLL_MSEC  150
+/* How often it is looked how much there is; less often where that takes long. */
+#define LOOK_USEC    (250 * USEC_PER_MSEC)
+#define LOOK_SHARE   20
 #define CONFIG_NAME  ".gitconfig"
 #define KEY_NAME     "key"
 #define HOSTS_NAME   "known_hosts"
@@ -316,9 +320,47 @@ static bool take_output(struct git *g, int fd)
 	return true;
 }
 
+static int fail_too_large(struct git *g, const struct git_size *size, const struct git_size *most)
+{
+	const struct job_limits *limits = &g->spec->job->limits;
+	char limit[32];
+
+	g->retryable = false;
+	if (size->received_bytes > most->received_bytes)
+		return err_set(g->err, EXIT_DATAERR, EFBIG,
+			"the repository is larger than %s (max-size sets the limit)",
+			format_size(limits->max_size, limit, sizeof(limit)));
+	if (size->tree_bytes > most->tree_bytes)
+		return err_set(g->err, EXIT_DATAERR, EFBIG,
+			"its files are larger than %s (max-unpacked sets the limit)",
+			format_size(limits->max_unpacked, limit, sizeof(limit)));
+	return err_set(g->err, EXIT_DATAERR, EFBIG,
+		"it holds more than %" PRIu64 " files and directories (max-files sets the limit)",
+		limits->max_files);
+}
+
+/* Git has no limits of its own. 0, or -EFBIG with err. */
+static int look(struct git *g)
+{
+	const struct job_limits *limits = &g->spec->job->limits;
+	const struct git_size most = {.received_bytes = limits->max_size,
+		.tree_bytes = limits->max_unpacked,
+		.tree_files = limits->max_files};
+	struct git_size size = {0};
+
+	if (git_size_measure(g->spec->staging_fd, GIT_TREE_NAME, &most, &size) < 0)
+		return 0;
+	if (size.received_bytes <= most.received_bytes && size.tree_bytes <= most.tree_bytes &&
+		size.tree_files <= most.tree_files)
+		return 0;
+	return fail_too_large(g, &size, &most);
+}
+
 /* Until it has ended. 0, or why it is killed now. */
 static int watch(struct git *g, int pidfd, int output_fd)
 {
+	usec_t next_look = usec_add(clock_monotonic_usec(), LOOK_USEC);
+
 	for (;;) {
 		struct pollfd fds[2] = {
 			{.fd = pidfd, .events = POLLIN}, {.fd = output_fd, .events = POLLIN}};
@@ -328,6 +370,14 @@ static int watch(struct git *g, int pidfd, int output_fd)
 			return -ETIMEDOUT;
 		if (event_parent_is_gone())
 			return -EPIPE;
+		if (now >= next_look) {
+			int r = look(g);
+			usec_t end = clock_monotonic_usec();
+
+			if (r < 0)
+				return r;
+			next_look = usec_add(end, MAX(LOOK_USEC, (end - now) * LOOK_SHARE));
+		}
 		if (poll(fds, 2, POLL_MSEC) < 0 && errno != EINTR)
 			return -errno;
 		/* all of it first; at its end only the process is left to wait for */
@@ -394,6 +444,8 @@ static int run_git(struct git *g, const char *const *args)
 		;
 	(void)fd_close(pipe_fds[0]);
 	(void)fd_close(child.pidfd);
+	if (r == 0)
+		r = look(g);
 	if (r == -ETIMEDOUT)
 		return err_set(g->err, EXIT_UNAVAILABLE, ETIMEDOUT,
 			"git was not through in time (timeout sets the limit)");

@@ -13,6 +13,8 @@ th_fetch_SOURCES = \
 	src/fetch/fetch.h \
 	src/fetch/git.c \
 	src/fetch/git.h \
+	src/fetch/git_size.c \
+	src/fetch/git_size.h \
 	src/fetch/header.c \
 	src/fetch/header.h \
 	src/fetch/job.c \

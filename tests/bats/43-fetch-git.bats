@@ -97,6 +97,41 @@ over_http()
 	fails 65 max-unpacked --max-unpacked=100K "git::$http/repo.git" "$work/x"
 }
 
+# with_random: another commit, of a file that takes 2 MB also when it is packed
+with_random()
+{
+	head -c 2000000 /dev/urandom >"$repo/random"
+	git -C "$repo" add -A
+	git -C "$repo" commit -qm random
+}
+
+@test "max-size is a limit of the whole transfer, which is ended" {
+	with_random
+	over_http
+	fails 65 'the repository is larger than 1M (max-size' --max-size=1M "git::$http/repo.git" "$work/x"
+	fails 65 'the repository is larger than 1M (max-size' --max-size=1M "git::$http/repo.git//sub" "$work/x"
+	run -0 th fetch --max-size=2100K "git::$http/repo.git" "$work/x"
+	# 64 KB a second: all of it would take half a minute
+	fails 65 'the repository is larger than 200K (max-size' --max-size=200K --timeout=20s --retries=0 \
+		"git::$http/slow/repo.git" "$work/y"
+	[[ $stderr != *"in time"* ]]
+}
+
+@test "max-files and max-unpacked end the check-out" {
+	for i in {1..300}; do
+		printf '%s\n' "$i" >"$repo/sub/$i"
+	done
+	head -c 3000000 /dev/zero >"$repo/zeros"
+	git -C "$repo" add -A
+	git -C "$repo" commit -qm many
+	over_http
+	fails 65 'it holds more than 100 files' --max-files=100 "git::$http/repo.git" "$work/x"
+	fails 65 'its files are larger than 1M (max-unpacked' --max-unpacked=1M "git::$http/repo.git" "$work/x"
+	run -0 th fetch --max-files=306 --max-unpacked=3100K "git::$http/repo.git" "$work/x"
+	[ "$(find "$work/x" -mindepth 1 | wc -l)" -eq 306 ]
+	fails 65 max-files --max-files=305 "git::$http/repo.git" "$work/y"
+}
+
 @test "with basic auth, whose password no process shows" {
 	over_http
 	run -0 --separate-stderr th -v fetch "git::${http/\/\////user:secret@}/auth/repo.git" "$dest"
