@@ -58,10 +58,10 @@ teardown() { tasks_teardown; }
 
 @test "a command ends with the task, and signals reach it" {
 	begin -i t -- sleep "$nap"
-	th exec "$group/t" sleep "$other_nap" 2>"$root/said" 3>&- &
+	th exec "$group/t" sh -c 'echo up; exec sleep "$0"' "$other_nap" >"$root/up" 2>"$root/said" 3>&- &
 	running=$!
 	pids+=("$running")
-	wait_for marked_runs "$other_nap"
+	wait_for grep -qs up "$root/up"
 	run -0 th stop "$group/t"
 	got=0
 	wait "$running" || got=$?

@@ -137,10 +137,11 @@ records() { jq -r "$1" "$state/tasks/$group/$2/logs/hooks.jsonl"; }
 	[ "$(timeout_ms 10-slow)" = 3605000 ]
 	run -0 th hooks list
 	[[ $output == *"10-slow  1h, fail, ended by total-timeout after 5m"* ]]
-	printf '[hook]\ntimeout = 200ms\n' >"$hooks/pre-start/10-slow.conf"
-	[ "$(timeout_ms 10-slow)" = 200 ]
+	# time enough to begin
+	printf '[hook]\ntimeout = 2s\n' >"$hooks/pre-start/10-slow.conf"
+	[ "$(timeout_ms 10-slow)" = 2000 ]
 	run -121 --separate-stderr th run -g "$group" -i one -- true
-	[[ $stderr == *"10-slow: Successful: Run Terminated"*"timed out after 0.2s"* ]]
+	[[ $stderr == *"10-slow: Successful: Run Terminated"*"timed out after 2s"* ]]
 	[ "$(records .timed_out one)" = true ]
 }
 
