@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/parse.h"
 #include "cmd/task_options.h"
+#include "cmd/task_view.h"
 #include "model/name.h"
 #include "run/cgtree.h"
 #include "run/janitor.h"
@@ -99,11 +100,10 @@ static int clean_all(struct cmd_context *ctx, const struct janitor_options *o,
 	struct janitor_report *report, struct th_err *err)
 {
 	_cleanup_strv_ struct strv names = STRV_INIT;
-	int r = janitor_groups(&ctx->layout, &names);
+	int r = task_view_groups(&ctx->layout, &names, err);
 
 	if (r < 0)
-		return err_set(err, EXIT_UNAVAILABLE, -r, "cannot read '%s': %s",
-			ctx->layout.state_dir, strerror(-r));
+		return r;
 	for (size_t i = 0; i < names.n; i++) {
 		_cleanup_err_ struct th_err why = TH_ERR_INIT;
 

@@ -62,6 +62,8 @@ static int read_live(struct context *c, struct running *run, const char *group, 
 	pid_t pid;
 
 	c->run_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (c->run_fd < 0 && errno == EACCES)
+		return err_set(err, EXIT_NOPERM, EACCES, "the task belongs to another user");
 	if (c->run_fd < 0 || supervisor_find(c->layout, group, id, &pid) != 1)
 		return refuse(err);
 	if (live_read(c->run_fd, &run->live) < 0 || run->live.main_pid <= 0 ||

@@ -852,15 +852,23 @@ static void remove_unused_cgroups(const struct layout *l, const struct janitor_o
 	cgtree_done(&cg);
 }
 
+static int read_groups(const struct layout *l, struct strv *ret, struct th_err *err)
+{
+	int r = janitor_groups(l, ret);
+
+	return r < 0 ? err_set(err, r == -EACCES ? EXIT_NOPERM : EXIT_UNAVAILABLE, -r,
+			       "cannot read '%s': %s", l->state_dir, strerror(-r))
+		     : 0;
+}
+
 int janitor_run(const struct layout *l, const struct janitor_options *o, struct janitor_report *ret,
 	struct th_err *err)
 {
 	_cleanup_strv_ struct strv groups = STRV_INIT;
-	int r = janitor_groups(l, &groups);
+	int r = read_groups(l, &groups, err);
 
 	if (r < 0)
-		return err_set(err, EXIT_UNAVAILABLE, -r, "cannot read '%s': %s", l->state_dir,
-			strerror(-r));
+		return r;
 	r = recover_left_running(l, o, &groups, ret, err);
 	if (r < 0)
 		return r;
@@ -904,11 +912,10 @@ int janitor_recover(const struct layout *l, const struct janitor_options *o,
 	struct janitor_report *ret, struct th_err *err)
 {
 	_cleanup_strv_ struct strv groups = STRV_INIT;
-	int r = janitor_groups(l, &groups);
+	int r = read_groups(l, &groups, err);
 
 	if (r < 0)
-		return err_set(err, EXIT_UNAVAILABLE, -r, "cannot read '%s': %s", l->state_dir,
-			strerror(-r));
+		return r;
 	r = recover_left_running(l, o, &groups, ret, err);
 	for (size_t g = 0; r == 0 && g < groups.n; g++) {
 		_cleanup_strv_ struct strv ids = STRV_INIT;
@@ -985,9 +992,10 @@ int janitor_cleanup(const struct layout *l, const struct janitor_options *o, con
 {
 	_cleanup_strv_ struct strv groups = STRV_INIT, ids = STRV_INIT;
 	struct dead_task t;
-	int r;
+	int r = read_groups(l, &groups, err);
 
-	(void)janitor_groups(l, &groups);
+	if (r < 0)
+		return r;
 	if (!strv_contains(&groups, group))
 		return unknown_group(l, group, !id, &groups, err);
 	(void)janitor_tasks(l, group, &ids);

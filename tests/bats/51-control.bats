@@ -86,6 +86,13 @@ ask()
 	run -0 as_other "$TASKHOOK_HELPERS_DIR/ask-socket" "$runtime/$group/t" control <<<'{"format":1,"op":"stop"}'
 	[ "$output" = '{"event":"end","status":77,"text":"the task belongs to another user"}' ]
 	is_state t running
+	chmod 700 "$state"
+	for command in "exec $group/t true" "stop $group/t" "cleanup $group" "cleanup --all" cleanup recover list "status $group/t"; do
+		# shellcheck disable=SC2086 # words
+		run -77 as_other "$TASKHOOK_PROGRAM" --root "$root" --config "$root/conf" $command
+		[ "$(wc -l <<<"$output")" -le 2 ]
+	done
+	chmod 755 "$state"
 	run -0 th stop "$group/t"
 }
 
