@@ -87,6 +87,7 @@ static int list_all(const struct layout *l, const struct task *t, bool everywher
 		.node_roles = &t->node.roles,
 		.outcome_unknown = true,
 		.everywhere = everywhere,
+		.with_subdirs = true,
 	};
 	struct hook_cache *cache = hook_cache_new();
 	int r = 0;
@@ -142,11 +143,13 @@ static void print_hook(const struct hook *h, enum hook_point point, usec_t total
 	_cleanup_free_ char *settings =
 		h->verdict == HOOK_RUN ? describe_settings(h, point, total_timeout) : NULL;
 	_cleanup_free_ char *reason = h->reason ? str_escape(h->reason, 0) : NULL;
+	_cleanup_free_ char *problem = hookdir_problem(h);
 
-	printf("  %-6s  %-*s  %s\n", hook_verdict_name(h->verdict), width, path,
+	printf("  %-6s  %-*s  %s%s%s\n", hook_verdict_name(h->verdict), width, path,
 		settings ? settings
 		: reason ? reason
-			 : "");
+			 : "",
+		problem ? "; will fail: " : "", problem ? problem : "");
 }
 
 static int print_all(const struct task *t, const struct all_points *a, const struct plan_budget *b)
@@ -192,6 +195,7 @@ static const char *source_name(enum hook_source s)
 static json_t *hook_to_json(const struct hook *h, enum hook_point point)
 {
 	const struct hook_settings *s = &h->settings;
+	_cleanup_free_ char *problem = NULL;
 	json_t *j = json_object();
 
 	json_put_text(j, "name", h->name);
@@ -209,6 +213,8 @@ static json_t *hook_to_json(const struct hook *h, enum hook_point point)
 	json_put_u64(j, "retries", s->retries);
 	json_put_text(j, "user", s->user);
 	json_put_strv(j, "roles", &s->roles);
+	problem = hookdir_problem(h);
+	json_put_text(j, "problem", problem);
 	return j;
 }
 
@@ -287,11 +293,18 @@ struct check {
 /* Messages on stderr; on stdout nothing but the commands, fit for a shell. */
 static void check_hook(struct check *k, const struct hook *h)
 {
+	_cleanup_free_ char *problem = NULL;
+
 	if (h->verdict == HOOK_MASKED || strv_contains(&k->seen, h->path))
 		return;
 	strv_add(&k->seen, h->path);
 	if (h->verdict == HOOK_RUN)
 		k->hooks++;
+	problem = hookdir_problem(h);
+	if (problem) {
+		log_error("%s", problem);
+		k->wrong++;
+	}
 	if (h->verdict != HOOK_UNSAFE)
 		return;
 	log_error("%s", h->reason);

@@ -44,6 +44,7 @@ void hook_settings_copy(struct hook_settings *ret, const struct hook_settings *f
 	strv_copy(&s.groups, &from->groups);
 	strv_copy(&s.operators, &from->operators);
 	s.user = from->user ? xstrdup(from->user) : NULL;
+	s.user_origin = from->user_origin ? xstrdup(from->user_origin) : NULL;
 	*ret = s;
 }
 
@@ -53,18 +54,17 @@ void hook_settings_done(struct hook_settings *s)
 	strv_done(&s->groups);
 	strv_done(&s->operators);
 	free(s->user);
-	s->user = NULL;
+	free(s->user_origin);
+	s->user = s->user_origin = NULL;
 }
 
-/* "FILE:LINE: " where the value has one, for the front of a message. The caller frees it. */
-static char *origin_prefix(const struct conf *c, enum conf_key key)
+/* "FILE:LINE" where the value has one, for the front of a message. The caller frees it. */
+static char *origin_of(const struct conf *c, enum conf_key key)
 {
 	unsigned int line = 0;
 	const char *file = conf_origin(c, key, &line);
 
-	if (line > 0)
-		return xasprintf("%s:%u: ", file, line);
-	return xasprintf("%s: ", file);
+	return line > 0 ? xasprintf("%s:%u", file, line) : xstrdup(file);
 }
 
 static int check_operators(const struct conf *c, const struct strv *operators, struct th_err *err)
@@ -72,20 +72,21 @@ static int check_operators(const struct conf *c, const struct strv *operators, s
 	for (size_t i = 0; i < operators->n; i++) {
 		const char *op = operators->v[i];
 		int status = conf_origin_status(conf_origin(c, KEY_HOOK_OPERATORS, NULL));
-		_cleanup_free_ char *prefix = NULL, *shown = NULL;
+		_cleanup_free_ char *origin = NULL, *shown = NULL;
 		const char *near;
 
 		if (operator_from_name(op) >= 0)
 			continue;
-		prefix = origin_prefix(c, KEY_HOOK_OPERATORS);
+		origin = origin_of(c, KEY_HOOK_OPERATORS);
 		shown = str_escape(op, 60);
 		near = operator_suggest(op);
 		if (near)
 			return err_set(err, status, EINVAL,
-				"%soperators: unknown operator '%s'; did you mean '%s'?", prefix,
+				"%s: operators: unknown operator '%s'; did you mean '%s'?", origin,
 				shown, near);
 		return err_set(err, status, EINVAL,
-			"%soperators: unknown operator '%s'; see taskhook-hooks(7)", prefix, shown);
+			"%s: operators: unknown operator '%s'; see taskhook-hooks(7)", origin,
+			shown);
 	}
 	return 0;
 }
@@ -118,8 +119,10 @@ int hook_settings_from_conf(struct hook_settings *ret, const struct conf *hook_c
 		s.stdin_record = strcmp(conf_string(c, KEY_HOOK_STDIN), "record") == 0;
 	if (conf_is_set(c, KEY_HOOK_RUN_IF))
 		s.run_if = (enum hook_run_if)conf_enum(c, KEY_HOOK_RUN_IF);
-	if (conf_is_set(c, KEY_HOOK_USER))
+	if (conf_is_set(c, KEY_HOOK_USER)) {
 		str_replace(&s.user, conf_string(c, KEY_HOOK_USER));
+		s.user_origin = origin_of(c, KEY_HOOK_USER);
+	}
 	strv_copy(&s.roles, conf_list(c, KEY_HOOK_ROLE));
 	strv_copy(&s.groups, conf_list(c, KEY_HOOK_GROUPS));
 	strv_copy(&s.operators, conf_list(c, KEY_HOOK_OPERATORS));
@@ -149,6 +152,7 @@ struct hook *hook_free(struct hook *h)
 	free(h->origin);
 	free(h->reason);
 	free(h->fix);
+	free(h->settings_path);
 	hook_settings_done(&h->settings);
 	free(h);
 	return NULL;

@@ -47,6 +47,7 @@ struct hook_settings {
 	struct strv groups; /* patterns */
 	struct strv operators;
 	char *user;	   /* NULL: as taskhook */
+	char *user_origin; /* "FILE:LINE" for messages; NULL: no user, or read from a record */
 	bool stdin_record; /* else /dev/null */
 	enum hook_run_if run_if;
 };
@@ -92,6 +93,7 @@ struct hook {
 	off_t size;		  /* of the file, for the record */
 	usec_t mtime;		  /* realtime */
 	struct hook_settings settings;
+	char *settings_path; /* the file that they are from; NULL: none, or a task file */
 };
 
 struct hook_list {
@@ -130,6 +132,7 @@ struct hook_context {
 	bool outcome_unknown; /* for listing ahead: run-if rules nothing out at points after the end
 			       */
 	bool everywhere;      /* settings do not matter: for `hooks check` */
+	bool with_subdirs;    /* names subdirectories too, behind all others: for `hooks list` */
 	bool has_ended;	      /* the task has ended or its start failed: run-if has an answer */
 	bool succeeded;
 };

@@ -168,3 +168,30 @@ char *program_explain_exec(const char *path, int errnum)
 	}
 	return xstrdup(strerror(errnum));
 }
+
+char *program_problem(const char *path)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	char head[EXEC_HEAD_MAX + 1] = "";
+	ssize_t n = fd < 0 ? -1 : fd_read_full(fd, head, EXEC_HEAD_MAX);
+	char *interpreter;
+	int r;
+
+	if (n < 0)
+		return NULL;
+	head[n] = '\0';
+	interpreter = find_interpreter(head);
+	if (interpreter) {
+		r = check_executable(interpreter);
+		/* A relative one is looked for where the hook will run. */
+		if (r == 0 || (*interpreter && !path_is_absolute(interpreter)))
+			return NULL;
+		return explain_interpreter(interpreter, -r);
+	}
+	if (n == 0)
+		return xstrdup("it is empty");
+	/* Of programs, binfmt_misc's among them, the kernel alone knows. */
+	return memchr(head, '\0', (size_t)n) || str_starts_with(head, "\177ELF")
+		       ? NULL
+		       : xstrdup("it has no '#!' line and is no program");
+}

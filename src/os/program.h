@@ -15,4 +15,8 @@ int program_find(const char *name, const char *path_env, const char *cwd, char *
  * since. The caller frees it. */
 char *program_explain_exec(const char *path, int errnum);
 
+/* The same before it is tried, of an executable file: what its first bytes tell. NULL: nothing that
+ * would fail, or it cannot be read. The caller frees it. */
+char *program_problem(const char *path);
+
 #endif

@@ -7,6 +7,7 @@
 #include "base/path.h"
 #include "base/trust.h"
 #include "os/cred.h"
+#include "os/program.h"
 #include "run/hooktemplate.h"
 
 #include <dirent.h>
@@ -38,14 +39,15 @@ static usec_t usec_of(const struct timespec *ts)
 /* ---- directories ------------------------------------------------------------------------------
  */
 
-/* What a directory held when it was read: all names but those of subdirectories. */
+/* What a directory held when it was read. Subdirectories stand apart: they are not entered, and
+ * replace nothing. */
 struct listing {
 	char *path;
 	dev_t dev;
 	ino_t ino;
 	struct timespec mtime, ctime;
 	usec_t read_at; /* realtime */
-	struct strv names;
+	struct strv names, subdirs;
 	bool has_conf; /* some name ends in ".conf" */
 	unsigned int refs;
 	struct listing *next;
@@ -78,6 +80,7 @@ static void listing_unref(struct listing *l)
 		return;
 	free(l->path);
 	strv_done(&l->names);
+	strv_done(&l->subdirs);
 	free(l);
 }
 
@@ -152,7 +155,12 @@ static int fail_dir(const char *path, int errnum, struct th_err *err)
 		"cannot read the hook directory '%s': %s", shown, strerror(errnum));
 }
 
-static int read_names(const char *path, struct strv *ret, struct th_err *err)
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static int read_names(const char *path, struct listing *ret, struct th_err *err)
 {
 	_cleanup_(closedirp) DIR *d = opendir(path);
 	struct dirent *de;
@@ -160,17 +168,16 @@ static int read_names(const char *path, struct strv *ret, struct th_err *err)
 	if (!d)
 		return fail_dir(path, errno, err);
 	while (errno = 0, (de = readdir(d))) {
-		if (strcmp(de->d_name, ".") == 0 || strcmp(de->d_name, "..") == 0 ||
-			is_subdirectory(dirfd(d), de))
+		if (strcmp(de->d_name, ".") == 0 || strcmp(de->d_name, "..") == 0)
 			continue;
-		if (ret->n == DIR_ENTRIES_MAX) {
+		if (ret->names.n + ret->subdirs.n == DIR_ENTRIES_MAX) {
 			_cleanup_free_ char *shown = str_escape(path, 0);
 
 			return err_set(err, EXIT_CONFIG, E2BIG,
 				"the hook directory '%s' holds more than %d files", shown,
 				DIR_ENTRIES_MAX);
 		}
-		strv_add(ret, de->d_name);
+		strv_add(is_subdirectory(dirfd(d), de) ? &ret->subdirs : &ret->names, de->d_name);
 	}
 	return errno ? fail_dir(path, errno, err) : 0;
 }
@@ -214,13 +221,15 @@ static int list_dir(
 	l->mtime = st.st_mtim;
 	l->ctime = st.st_ctim;
 	l->read_at = clock_realtime_usec();
-	r = read_names(path, &l->names, err);
+	r = read_names(path, l, err);
 	if (r < 0) {
 		listing_unref(l);
 		return r == -ENOENT ? 0 : r;
 	}
 	for (size_t i = 0; i < l->names.n; i++)
 		l->has_conf = l->has_conf || str_ends_with(l->names.v[i], ".conf");
+	if (l->subdirs.n > 1)
+		qsort(l->subdirs.v, l->subdirs.n, sizeof(*l->subdirs.v), compare_names);
 	l->next = c->listings;
 	c->listings = l;
 	l->refs++;
@@ -281,10 +290,12 @@ static void skip_unreadable(struct hook *h, int errnum)
 {
 	_cleanup_free_ char *reason = NULL;
 
-	if (errnum == ENOENT)
+	if (errnum == ENOENT) {
 		skip(h, "a dangling link");
-	else {
-		reason = xasprintf("cannot be looked at: %s", strerror(errnum));
+	} else if (errnum == ELOOP) {
+		skip(h, "a loop of links");
+	} else {
+		reason = xasprintf("out of reach: %s", strerror(errnum));
 		skip(h, reason);
 	}
 }
@@ -478,8 +489,10 @@ static void set_up_from_dir(struct hook *h, const struct hook_dirs *dirs, const 
 	for (size_t i = 0; i < dirs->n && !conf; i++)
 		if (strcmp(dirs->v[i].path, h->origin) == 0)
 			conf = find_conf(dirs, i, h->name);
-	if (conf)
-		apply_conf(h, conf, t);
+	if (!conf)
+		return;
+	apply_conf(h, conf, t);
+	h->settings_path = TAKE_PTR(conf);
 }
 
 /* "50-net.conf" is not a hook, but whose settings are these? */
@@ -568,11 +581,6 @@ static void add_named_file(struct hook_list *l, const struct named *n, const str
 		reason = xasprintf("%s: hook '%s' is %s", n->origin, shown, h->reason);
 	}
 	refuse(h, reason);
-}
-
-static int compare_names(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
 /* All of a directory's files that may be hooks, by name; that there are none is an error. */
@@ -691,12 +699,12 @@ static int add_all_named(struct hook_list *l, const struct task *t, enum hook_po
 /* ---- trust ------------------------------------------------------------------------------------
  */
 
-static void check_hook(struct hook *h, uid_t uid, struct trust_cache *trust)
+static void check_path(struct hook *h, const char *path, uid_t uid, struct trust_cache *trust)
 {
 	_cleanup_err_ struct th_err why = TH_ERR_INIT;
 	_cleanup_free_ char *text = NULL;
 
-	if (trust_check_path(h->path, uid, trust, &h->fix, &why) == 0)
+	if (trust_check_path(path, uid, trust, &h->fix, &why) == 0)
 		return;
 	h->verdict = HOOK_UNSAFE;
 	text = xstrdup(err_text(&why));
@@ -722,9 +730,15 @@ static void check_hooks(struct hook_list *l)
 	_cleanup_(trust_cache_freep) struct trust_cache *trust = trust_cache_new();
 	uid_t uid = geteuid();
 
-	for (size_t i = 0; i < l->n; i++)
-		if (l->v[i]->verdict == HOOK_RUN)
-			check_hook(l->v[i], uid, trust);
+	for (size_t i = 0; i < l->n; i++) {
+		struct hook *h = l->v[i];
+
+		if (h->verdict == HOOK_RUN)
+			check_path(h, h->path, uid, trust);
+		/* Who writes these chooses its user, and whether it runs at all. */
+		if (h->settings_path && h->verdict != HOOK_UNSAFE)
+			check_path(h, h->settings_path, uid, trust);
+	}
 }
 
 /* ---- templates --------------------------------------------------------------------------------
@@ -780,6 +794,20 @@ static void time_templates(struct hook_list *l, struct hook_cache *cache)
 /* ---- all of it --------------------------------------------------------------------------------
  */
 
+static void add_subdirs(struct hook_list *list, const struct hook_dirs *dirs)
+{
+	for (size_t i = 0; i < dirs->n; i++)
+		for (size_t k = 0; k < dirs->v[i].listing->subdirs.n; k++) {
+			const char *name = dirs->v[i].listing->subdirs.v[k];
+			_cleanup_free_ char *path = path_join(dirs->v[i].path, name);
+			struct hook *h = hook_new(name, path, dirs->v[i].source);
+
+			str_replace(&h->origin, dirs->v[i].path);
+			skip(h, "a directory, which is not entered");
+			hook_list_add(list, h);
+		}
+}
+
 int hookdir_list(const struct layout *l, const struct task *t, enum hook_point point,
 	const struct hook_context *ctx, bool check_trust, struct hook_cache *cache,
 	struct hook_list *ret, struct th_err *err)
@@ -818,6 +846,8 @@ int hookdir_list(const struct layout *l, const struct task *t, enum hook_point p
 	if (check_trust)
 		check_hooks(&list);
 	time_templates(&list, cache);
+	if (ctx->with_subdirs)
+		add_subdirs(&list, &dirs);
 	*ret = list;
 	return 0;
 }
@@ -859,8 +889,22 @@ static int check_user(const struct hook *h, struct th_err *err)
 		return 0;
 	r = cred_lookup(h->settings.user, NULL, &cred, err);
 	if (r < 0)
-		err_prefix(err, "hook '%s'", h->path);
+		err_prefix(err, h->settings.user_origin ? "%s" : "hook '%s'",
+			h->settings.user_origin ? h->settings.user_origin : h->path);
 	return r;
+}
+
+char *hookdir_problem(const struct hook *h)
+{
+	_cleanup_err_ struct th_err why = TH_ERR_INIT;
+	_cleanup_free_ char *program = NULL;
+
+	if (h->verdict != HOOK_RUN)
+		return NULL;
+	if (check_user(h, &why) < 0)
+		return xstrdup(err_text(&why));
+	program = program_problem(h->path);
+	return program ? xasprintf("hook '%s' cannot be executed: %s", h->path, program) : NULL;
 }
 
 static int first_misconfigured(const struct hook_list *l, struct th_err *err)

@@ -49,4 +49,9 @@ bool hookdir_is_empty(const struct layout *l, const struct task *t, enum hook_po
 int hookdir_check(
 	const struct layout *l, const struct task *t, struct hook_cache *cache, struct th_err *err);
 
+/* Of a hook with the verdict HOOK_RUN: what would make it fail at once on this host, as a missing
+ * interpreter or an unknown user, for people. NULL: nothing that is known before it is run, or no
+ * such verdict. The caller frees it. */
+char *hookdir_problem(const struct hook *h);
+
 #endif

@@ -53,6 +53,7 @@ needs_root()
 	hook "$groups/web/hooks.d/pre-start/05-group" true
 	hook "$hooks/post-stop/90-tell" true
 	printf '[hook]\nrole = etcd\n' >"$hooks/pre-start/30-c.conf"
+	mkdir "$hooks/pre-start/10-net.d" "$hooks/pre-start/30-c"
 	printf '[hook]\nrun-if = failure\ntimeout = 7s\nretries = 2\n' >"$hooks/post-stop/90-tell.conf"
 	run -0 th hooks list -g web
 	diff -u - <(sed -n '/^pre-start/,/^pre-restart/p' <<<"$output" | sed "s|$root||; s/  */ /g") <<-EOT
@@ -67,6 +68,8 @@ needs_root()
 		 skip ${hooks#"$root"}/pre-start/40-d.bak ends in '.bak'
 		 skip ${hooks#"$root"}/pre-start/50-e not executable
 		 run ${groups#"$root"}/web/hooks.d/pre-start/05-group 1m, fail
+		 skip ${hooks#"$root"}/pre-start/10-net.d a directory, which is not entered
+		 skip ${hooks#"$root"}/pre-start/30-c a directory, which is not entered
 		pre-restart
 	EOT
 	[[ $output == *"90-tell"*"7s, warn, 2 retries, after a failure"* ]]
@@ -137,6 +140,53 @@ needs_root()
 	run -78 --separate-stderr th hooks check
 	[[ $stderr == *"10-a.conf:2: "*"timeout"* ]]
 	[ -z "$output" ]
+}
+
+# broken NAME TEXT: an executable pre-start hook
+broken()
+{
+	printf '%b' "$2" >"$hooks/pre-start/$1"
+	chmod 755 "$hooks/pre-start/$1"
+}
+
+@test "check and list: hooks that cannot be executed, and users that are not there" {
+	mkdir -p "$hooks/pre-start"
+	broken 10-empty ''
+	broken 20-no-line 'echo hello\n'
+	broken 30-missing '#!/no/such/sh\n'
+	broken 40-windows '#!/bin/sh\r\n'
+	run -78 --separate-stderr th hooks check
+	[ -z "$output" ]
+	[ "${#stderr_lines[@]}" -eq 4 ]
+	[[ $stderr == *"hook '$hooks/pre-start/10-empty' cannot be executed: it is empty"* ]]
+	[[ $stderr == *"20-no-line' cannot be executed: it has no '#!' line"* ]]
+	[[ $stderr == *"30-missing' cannot be executed: its interpreter '/no/such/sh' does not exist"* ]]
+	[[ $stderr == *"40-windows' cannot be executed: "*"CR LF"* ]]
+	run -0 th hooks list
+	[[ $output == *"10-empty "*"1m, fail; will fail: "*"it is empty"* ]]
+	run -0 th hooks list --json
+	[ "$(jq '[.points[].hooks[] | select(.problem)] | length' <<<"$output")" -eq 4 ]
+	rm "$hooks"/pre-start/*
+	hook "$hooks/pre-start/10-a" true
+	printf '[hook]\n\nuser = no-such-user\n' >"$hooks/pre-start/10-a.conf"
+	run -78 th hooks check
+	[[ $output == *"$hooks/pre-start/10-a.conf:3: user 'no-such-user' does not exist"* ]]
+	run -78 th run -- true
+	[[ $output == *"$hooks/pre-start/10-a.conf:3: user 'no-such-user' does not exist"* ]]
+}
+
+@test "check and run: settings that others can write are as unsafe as the hook, whatever they say" {
+	[ "$EUID" -eq 0 ] || skip "only what root runs is checked"
+	hook "$hooks/pre-start/10-a" 'echo ran'
+	printf '[hook]\nrole = nobody-has-it\n' >"$hooks/pre-start/10-a.conf"
+	run -0 th run -g web -- true
+	chmod 666 "$hooks/pre-start/10-a.conf"
+	run -120 th run -g web -- true
+	[[ $output == *"pre-start/10-a: refused: '$hooks/pre-start/10-a.conf' is unsafe: "*"mode 0666"* ]]
+	run -77 --separate-stderr th hooks check
+	[ "$output" = "chmod go-w $hooks/pre-start/10-a.conf" ]
+	sh -c "$output"
+	run -0 th hooks check
 }
 
 @test "new: a hook that runs" {

@@ -91,6 +91,31 @@ static void test_explain(void)
 	check_explained("no-line", NULL, ETXTBSY, strerror(ETXTBSY));
 }
 
+static void check_problem(const char *name, const char *expected)
+{
+	_cleanup_free_ char *why = program_problem(tempdir_path("%s", name));
+
+	is_str(why, expected, "what a look at '%s' tells", name);
+}
+
+static void test_problem(void)
+{
+	tempdir_write("good", "#!/bin/sh -e\n");
+	tempdir_write("relative", "#!sh\n");
+	check_problem("good", NULL);
+	check_problem("relative", NULL);
+	check_problem("absent", NULL);
+	check_problem("elf", NULL);
+	check_problem("no-interpreter", "its interpreter '/nonexistent/sh' does not exist");
+	check_problem("from-windows",
+		"its interpreter '/bin/sh\\x0D' does not exist: its lines end in CR LF, as on "
+		"Windows");
+	check_problem("bad-interpreter", "its interpreter '/etc/passwd' is not executable");
+	check_problem("no-line", "it has no '#!' line and is no program");
+	check_problem("empty", "it is empty");
+	check_problem("bare", "its '#!' line names no interpreter");
+}
+
 /* The errors that are explained are those of the kernel. */
 static void test_kernel(void)
 {
@@ -117,6 +142,7 @@ int main(void)
 	tempdir_make();
 	test_find();
 	test_explain();
+	test_problem();
 	test_kernel();
 	return done_testing();
 }
