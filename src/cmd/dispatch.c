@@ -544,8 +544,9 @@ int dispatch_main(int argc, char **argv)
 	struct main_state m = {.help = false};
 	int status;
 
-	/* A closed pipe is found where it is written to. */
+	/* A closed pipe is found where it is written to, and so is a limit of the size of files. */
 	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGXFSZ, SIG_IGN);
 	if (fd_fill_standard() < 0)
 		return EXIT_INTERNAL;
 	json_seed();

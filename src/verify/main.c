@@ -117,6 +117,7 @@ int main(int argc, char **argv)
 	if (fd_fill_standard() < 0)
 		return EXIT_INTERNAL;
 	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGXFSZ, SIG_IGN);
 	r = options_parse(&o, argc, argv, &err);
 	if (o.quiet)
 		log_set_level(LOG_LEVEL_WARNING);

@@ -61,6 +61,20 @@ teardown() { tasks_teardown; }
 	[ "$(tail -n 1 <<<"$output")" = u ] || [ "$(tail -n 2 <<<"$output")" = $'shared\nu' ]
 }
 
+@test "a limit of the caller for the size of files ends no supervisor" {
+	limited() { (ulimit -f "$1" && shift && "$TASKHOOK_PROGRAM" --root "$root" --config "$root/conf" "$@" 3>&-) 2>&1 | cat; }
+	# 1 KiB: not even what is noted of it
+	[[ $(limited 1 start -g "$group" -i t -- true) == *"File too large"* ]]
+	[ ! -e "$runtime/$group/t" ]
+	[ "$(limited 2048 start -g "$group" -i t -- sh -c 'head -c 3000000 /dev/zero | tr "\\0" "\\n"; echo through; sleep '"$nap")" = "$group/t" ]
+	wait_for logs_hold t through
+	is_state t running
+	# the task itself has the default of the signal
+	run -153 limited_status 64 run -g "$group" -i u -- sh -c 'head -c 100000 /dev/zero >"$1"' - "$root/large"
+	run -0 th stop "$group/t"
+}
+limited_status() { (ulimit -f "$1" && shift && "$TASKHOOK_PROGRAM" --root "$root" --config "$root/conf" "$@" 3>&- 2>/dev/null); }
+
 @test "a post-start hook that stops the task is the start's failure; one that fails is a warning" {
 	hook post-start/10-no 'exit 3'
 	run -0 --separate-stderr begin -i t -- sleep "$nap"
