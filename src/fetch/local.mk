@@ -33,10 +33,20 @@ th_fetch_SOURCES = \
 	src/fetch/unpack.h \
 	src/fetch/unpack_decode.c \
 	src/fetch/unpack_decode.h \
+	src/fetch/unpack_dirs.c \
+	src/fetch/unpack_dirs.h \
 	src/fetch/unpack_feed.c \
 	src/fetch/unpack_feed.h \
 	src/fetch/unpack_limits.h \
+	src/fetch/unpack_place.c \
+	src/fetch/unpack_place.h \
+	src/fetch/unpack_publish.c \
+	src/fetch/unpack_publish.h \
 	src/fetch/unpack_reason.c \
 	src/fetch/unpack_reason.h \
+	src/fetch/unpack_refuse.c \
+	src/fetch/unpack_refuse.h \
+	src/fetch/unpack_select.c \
+	src/fetch/unpack_select.h \
 	src/fetch/unpack_tree.c \
 	src/fetch/unpack_tree.h
