@@ -233,7 +233,7 @@ restarts_of() { th status --json "$group/$1" | jq -r .restarts; }
 	run -78 update "$group/t" --restart --set task.stdin=/no/such/file
 	# more than anybody may have
 	run -77 update "$group/t" --restart --set task.limit-nofile=infinity --set task.stop-timeout=9s
-	[[ $output == *"nothing was changed: cannot set a resource limit: "* ]]
+	[[ $output == *"nothing was changed: cannot raise limit-nofile from "* ]]
 	task_has t .stop_timeout_usec 5000000
 	if [ "$EUID" -ne 0 ]; then
 		run -77 update "$group/t" --restart --set task.nice=-2
