@@ -91,11 +91,20 @@ static int read_live(const struct layout *l, struct task_view *v, struct th_err 
 	return 0;
 }
 
+/* Its end is written: all that its supervisor has left to do is to let go of the lock. */
+static bool is_over(const struct task_view *v)
+{
+	return v->supervised && !v->has_live && v->has_record && state_is_final(v->record.state) &&
+	       v->record.supervisor_pid == v->supervisor_pid;
+}
+
 static void judge(struct task_view *v)
 {
 	v->state = STATE_INVALID;
 	if (v->has_record)
 		v->state = v->record.state;
+	if (is_over(v))
+		v->supervised = false;
 	if (v->supervised) {
 		v->state = v->has_live ? (enum task_state)v->live.state : STATE_NEW;
 		v->since = v->has_live ? v->live.since_usec : v->record.started;

@@ -38,6 +38,24 @@ until_says()
 	return 1
 }
 
+@test "a supervisor that has written the end and still holds its lock is over, not starting" {
+	run -0 th run -g "$group" -i t -- true
+	mkdir -p "$runtime/$group/t"
+	"$TASKHOOK_HELPERS_DIR/hold-lock" "$runtime/$group/t/lock" 30000 >"$root/held" 3>&- &
+	pids+=("$!")
+	wait_for grep -qs held "$root/held"
+	# another one than that of the record: the next run begins
+	[ "$(th status --json "$group/t" | jq -r .state)" = starting ]
+	record=$state/records/$group/t.json
+	jq ".supervisor.pid = ${pids[-1]}" "$record" >"$root/record"
+	cat "$root/record" >"$record"
+	[ "$(th status --json "$group/t" | jq -r .state)" = "done" ]
+	run -0 th list "$group"
+	[[ $output != *"$group/t"* ]]
+	run -0 th list -a "$group"
+	[[ $output == *"$group/t"*"done"* ]]
+}
+
 @test "nothing there: a head and no row" {
 	run -0 th list
 	[[ $output =~ ^TASK\ +STATE\ +FOR\ +PID\ +RUN\ +RESTARTS\ +RESULT$ ]]
