@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -224,6 +225,24 @@ static int not_found(
 		near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
 
+/* GROUP of a file in groups/GROUP/tasks; NULL: it lies elsewhere. The caller frees it. */
+static char *find_group_of(const struct layout *l, const char *path)
+{
+	_cleanup_free_ char *dir = path_dirname(path), *real = realpath(dir, NULL);
+	_cleanup_free_ char *groups = realpath(l->groups_dir, NULL), *group = NULL;
+	const char *rest, *slash;
+	size_t n = groups ? strlen(groups) : 0;
+
+	if (!real || !groups || !str_starts_with(real, groups) || real[n] != '/')
+		return NULL;
+	rest = real + n + 1;
+	slash = strchrnul(rest, '/');
+	group = xstrndup(rest, (size_t)(slash - rest));
+	return strcmp(slash, "/tasks") == 0 && name_check(group, "group", NULL) == 0
+		       ? TAKE_PTR(group)
+		       : NULL;
+}
+
 /* "NAME", "GROUP/NAME", or a path: with a slash that is no GROUP/NAME of ours, or ending in ".ini".
  */
 static int find_file(struct cmd_context *ctx, struct task_options *o, struct th_err *err)
@@ -248,6 +267,7 @@ static int find_file(struct cmd_context *ctx, struct task_options *o, struct th_
 		return err_set(
 			err, EXIT_CONFIG, errno, "cannot read the task file '%s': %m", o->file);
 	o->found_file = xstrdup(o->file);
+	o->default_group = find_group_of(&ctx->layout, o->file);
 	base = xstrdup(path_basename(o->file));
 	n = strlen(base);
 	if (str_ends_with(base, ".ini"))
@@ -294,15 +314,37 @@ static int blame(const char *origin, unsigned line, struct th_err *err)
 	return -EINVAL;
 }
 
+/* A task file of a group that says it is of another. --set may say so. */
+static int check_place(struct task_options *o, struct th_err *err)
+{
+	unsigned line = 0;
+	const char *origin = conf_origin(o->conf, KEY_TASK_GROUP, &line);
+	const char *says = conf_string(o->conf, KEY_TASK_GROUP);
+
+	if (!o->default_group || !origin || strcmp(says, o->default_group) == 0)
+		return 0;
+	if (strcmp(origin, "--set") == 0)
+		str_replace(&o->default_group, says);
+	if (strcmp(origin, o->found_file) != 0)
+		return 0;
+	return err_set(err, EXIT_CONFIG, EINVAL,
+		"%s:%u: group = %s: task files in this directory are of the group '%s' (remove the "
+		"line, or move the file)",
+		origin, line, says, o->default_group);
+}
+
 static int load_conf(struct cmd_context *ctx, struct task_options *o, struct th_err *err)
 {
 	_cleanup_free_ char *group_file = NULL;
-	const char *group = o->group ? o->group : o->default_group, *origin = NULL;
+	const char *group, *origin = NULL;
 	unsigned line = 0;
 	int r = read_layers(ctx, o, NULL, &o->conf, err);
 
+	if (r == 0 && !o->group)
+		r = check_place(o, err);
 	if (r < 0)
 		return r;
+	group = o->group ? o->group : o->default_group;
 	/* Which group it is may stand in the task file, whose values win over the group's: so the
 	 * group's file is known only now, and goes below. */
 	if (!group) {

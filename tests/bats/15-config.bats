@@ -170,3 +170,28 @@ row()
 	run -0 th config check
 	[ "$output" = 'there are no files to check; the defaults hold' ]
 }
+
+@test "a task file of a group belongs to it, by name and by path; one that says otherwise is refused" {
+	mkdir -p "$etc/groups/shop/tasks"
+	printf '[env]\nTIER = front\n' >"$etc/groups/shop/group.ini"
+	file=$etc/groups/shop/tasks/till.ini
+	printf '[task]\ncommand = true\n' >"$file"
+	for name in shop/till "$file"; do
+		run -0 th run --dry-run -f "$name"
+		[[ $output == *shop/till* ]]
+		run -0 row env.TIER "$name"
+		run -0 th run --dry-run -g other -f "$name"
+		[[ $output == *other/till* ]]
+		run -0 th run --dry-run --set task.group=other -f "$name"
+		[[ $output == *other/till* ]]
+	done
+	printf 'group = shop\n' >>"$file"
+	run -0 th config check
+	sed -i 's/group = shop/group = stall/' "$file"
+	for name in shop/till "$file"; do
+		run -78 th run --dry-run -f "$name"
+		[[ $output == *"$file:3: group = stall: "*"group 'shop'"* ]]
+	done
+	run -78 th config check
+	[[ $output == *"$file:3: group = stall: "* ]]
+}
