@@ -31,12 +31,15 @@ th_fetch_SOURCES = \
 	src/fetch/transfer.h \
 	src/fetch/unpack.c \
 	src/fetch/unpack.h \
+	src/fetch/unpack_archive.c \
+	src/fetch/unpack_content.c \
 	src/fetch/unpack_decode.c \
 	src/fetch/unpack_decode.h \
 	src/fetch/unpack_dirs.c \
 	src/fetch/unpack_dirs.h \
 	src/fetch/unpack_feed.c \
 	src/fetch/unpack_feed.h \
+	src/fetch/unpack_internal.h \
 	src/fetch/unpack_limits.h \
 	src/fetch/unpack_place.c \
 	src/fetch/unpack_place.h \
