@@ -641,7 +641,8 @@ static int run_run(struct cmd_context *ctx, void *data, int argc, char **argv)
 		const char *near = point_suggest(argv[0]);
 
 		return cmd_usage(&cmd_hooks, "'%s' is no hook point%s%s%s", argv[0],
-			near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+			near ? "; did you mean '" : "; see taskhook-hooks(7)", near ? near : "",
+			near ? "'?" : "");
 	}
 	r = load_task(ctx, &d->task, argc > 1 ? argv[1] : NULL, &task, &err);
 	if (r == 0)

@@ -163,8 +163,12 @@ enum hook_point point_from_eggo_schedule(const char *s)
 const char *point_suggest(const char *s)
 {
 	const char *names[POINT_COUNT + ARRAY_SIZE(eggo_schedules)];
+	enum hook_point of_eggo = point_from_eggo_schedule(s);
 	size_t n = 0;
 
+	/* Where eggo's words are not taken. */
+	if (of_eggo != POINT_NONE)
+		return point_name(of_eggo);
 	for (size_t i = 0; i < POINT_COUNT; i++)
 		names[n++] = points[i].name;
 	for (size_t i = 0; i < ARRAY_SIZE(eggo_schedules); i++)

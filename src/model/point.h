@@ -63,7 +63,8 @@ const char *point_eggo_hook_type(enum hook_point p);
  * post-stop; POINT_NONE else. */
 enum hook_point point_from_eggo_schedule(const char *s);
 
-/* A name that is nearest to `s`, for messages; or NULL. */
+/* A name that is nearest to `s`, for messages; or NULL. Of eggo's words the point that it stands
+ * for. */
 const char *point_suggest(const char *s);
 
 #endif

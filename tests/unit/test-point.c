@@ -59,6 +59,7 @@ static void check_words(void)
 	is_int(point_from_eggo_schedule("pre-start"), POINT_NONE, "ours is not eggo's");
 	is_str(point_suggest("pre-strat"), "pre-start", "the nearest point");
 	is_str(point_suggest("postjion"), "postjoin", "the nearest of eggo's words");
+	is_str(point_suggest("prejoin"), "pre-start", "what one of them stands for");
 	is_str(point_suggest("zzzzzzzz"), NULL, "nothing is near");
 	is_str(operator_suggest("strat"), "start", "the nearest operator");
 }
