@@ -84,16 +84,16 @@ AC_DEFUN([TH_STATIC_LIBRARIES], [
 ])
 
 # TH_STATIC_LIBC(auto|yes|no)
-# Sets STATIC_PIE to the option that links a position-independent program without shared objects,
-# where libc and the libraries of TH_STATIC_LIBRARIES are there for it, and th_libc to static or
-# shared.
+# Sets TASKHOOK_PIE to -static-pie, which links a position-independent program without shared objects,
+# where libc and the libraries of TH_STATIC_LIBRARIES are there for it, else to $(TH_PIE); th_libc to
+# static or shared.
 AC_DEFUN([TH_STATIC_LIBC], [
 	th_libc=shared
-	STATIC_PIE=
+	TASKHOOK_PIE='$(TH_PIE)'
 	AS_IF([test "x$1" != xno && test "x$th_linked" = xstatic], [
 		th_libc_CFLAGS=$CFLAGS
 		th_libc_LIBS=$LIBS
-		CFLAGS="$CFLAGS -fPIE -pie -static-pie $INIH_CFLAGS $JANSSON_CFLAGS"
+		CFLAGS="$CFLAGS -fPIE -static-pie $INIH_CFLAGS $JANSSON_CFLAGS"
 		LIBS="$JANSSON_LIBS $INIH_LIBS $LIBS"
 		AC_MSG_CHECKING([for a libc that can be linked without shared objects])
 		AC_LINK_IFELSE([AC_LANG_PROGRAM([[#include <stdio.h>
@@ -102,7 +102,7 @@ AC_DEFUN([TH_STATIC_LIBC], [
 			[[json_decref(json_object());
 			return fgetpwent(stdin) ? 1 : 0;]])],
 			[th_libc=static
-			STATIC_PIE=-static-pie
+			TASKHOOK_PIE=-static-pie
 			AC_MSG_RESULT([yes])],
 			[AC_MSG_RESULT([no])])
 		CFLAGS=$th_libc_CFLAGS
@@ -110,7 +110,7 @@ AC_DEFUN([TH_STATIC_LIBC], [
 	])
 	AS_IF([test "x$1" = xyes && test "x$th_libc" = xshared],
 		[AC_MSG_ERROR([--with-static-libc: libc, libinih and libjansson cannot all be linked without shared objects])])
-	AC_SUBST([STATIC_PIE])
+	AC_SUBST([TASKHOOK_PIE])
 ])
 
 # TH_DEFINE_DIR(NAME, DIRECTORY, DESCRIPTION)
