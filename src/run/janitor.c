@@ -184,6 +184,11 @@ static void look_at(const struct layout *l, const char *group, const char *id, b
 			return;
 		/* A start makes RUN/GROUP/ID first, then its lock, its record, its directory. */
 		ret->empty = r == -ENOENT && !ret->ended;
+		if (ret->damaged && !ret->ended) {
+			_cleanup_free_ char *record = xasprintf("%s/%s.json", records, id);
+
+			ret->ended = mtime_of(record);
+		}
 		ret->ended = MAX(ret->ended, mtime_of(run));
 		if (ret->ended <= now && usec_sub(now, ret->ended) < YOUNG_USEC)
 			ret->life = LIFE_YOUNG;

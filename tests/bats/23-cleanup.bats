@@ -130,6 +130,18 @@ teardown() { tasks_teardown; }
 	[ ! -e "$state/tasks/$group/d" ]
 }
 
+@test "a damaged record is set aside also where there is no directory: the host went down as it was written" {
+	th run -g "$group" -i good -- true
+	echo '{' >"$state/records/$group/cut.json"
+	run -0 th cleanup
+	[[ $output == *"$group/cut: the record is set aside"* ]]
+	[ ! -e "$state/records/$group/cut.json" ]
+	run -0 th list --all
+	[[ $output != *cut* ]]
+	run -0 th cleanup
+	[ -z "$output" ]
+}
+
 @test "a mount that a hook left is named, and what is in it survives" {
 	needs_root "only root can mount"
 	[ "$(unshare -m true && echo yes)" = yes ] || skip "no mount namespaces"
