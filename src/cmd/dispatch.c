@@ -35,6 +35,7 @@
 #include <signal.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define HELP_WIDTH	80
@@ -547,6 +548,8 @@ int dispatch_main(int argc, char **argv)
 	/* A closed pipe is found where it is written to, and so is a limit of the size of files. */
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)signal(SIGXFSZ, SIG_IGN);
+	/* Locks and logs that their owner may not open again are of no use. */
+	(void)umask(umask(0) & (mode_t)~S_IRWXU);
 	if (fd_fill_standard() < 0)
 		return EXIT_INTERNAL;
 	json_seed();

@@ -109,6 +109,14 @@ waits_for_writer() { [ "$(readlink "/proc/$started/fd/"* 2>/dev/null | grep -c "
 	[ "$output" = $'0077\n5\n64\n128' ]
 }
 
+@test "a umask of the caller that takes from the owner too harms nothing" {
+	for _ in 1 2; do
+		[ "$(umask 777 && th run -g "$group" -i u -- sh -c umask 2>&1)" = 0022 ]
+	done
+	run -0 th logs --run=1 "$group/u"
+	[ -z "$(find "$state" "$runtime" -perm 0)" ]
+}
+
 @test "a limit that cannot be had is named, with its line" {
 	printf '[task]\ncommand = true\nlimit-core = 0\nlimit-nofile = infinity\n' >"$root/t.ini"
 	run -77 th run -g "$group" -f "$root/t.ini"
