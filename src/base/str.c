@@ -150,6 +150,22 @@ bool strv_contains(const struct strv *sv, const char *s)
 	return false;
 }
 
+static int compare_strings(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+void strv_sort(struct strv *sv)
+{
+	if (sv->n > 1)
+		qsort(sv->v, sv->n, sizeof(*sv->v), compare_strings);
+}
+
+bool strv_contains_sorted(const struct strv *sv, const char *s)
+{
+	return sv->n > 0 && bsearch(&s, sv->v, sv->n, sizeof(*sv->v), compare_strings);
+}
+
 void strv_clear(struct strv *sv)
 {
 	for (size_t i = 0; i < sv->n; i++)

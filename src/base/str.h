@@ -44,6 +44,8 @@ void strv_take(struct strv *sv, char *s);      /* takes ownership */
 void strv_addf(struct strv *sv, const char *fmt, ...) PRINTF_ATTR(2, 3);
 void strv_copy(struct strv *to, const struct strv *from); /* appends copies */
 bool strv_contains(const struct strv *sv, const char *s);
+void strv_sort(struct strv *sv);				 /* by bytes (strcmp(3)) */
+bool strv_contains_sorted(const struct strv *sv, const char *s); /* after strv_sort() */
 void strv_clear(struct strv *sv);
 void strv_done(struct strv *sv);
 #define _cleanup_strv_ _cleanup_(strv_done)

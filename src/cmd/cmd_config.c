@@ -469,11 +469,6 @@ static void check_hook_file(struct check *k, const char *path)
 	report_rest(k, r, &err);
 }
 
-static int compare_names(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 /* The names of a directory in byte order; none where it is missing. */
 static void read_names(struct check *k, const char *dir, struct strv *ret)
 {
@@ -491,8 +486,7 @@ static void read_names(struct check *k, const char *dir, struct strv *ret)
 		free(entries[i]);
 	}
 	free(entries);
-	if (ret->n)
-		qsort(ret->v, ret->n, sizeof(*ret->v), compare_names);
+	strv_sort(ret);
 }
 
 static bool is_directory(const char *path)

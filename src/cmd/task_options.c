@@ -176,11 +176,6 @@ const struct cmd_option cleanup_hook_option_table[] = {
 
 /* ---- files ---- */
 
-static int by_bytes(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 int task_options_list_files(const char *dir, struct strv *ret)
 {
 	struct dirent *e;
@@ -198,8 +193,7 @@ int task_options_list_files(const char *dir, struct strv *ret)
 			strv_take(ret, TAKE_PTR(name));
 	}
 	closedir(d);
-	if (ret->n)
-		qsort(ret->v, ret->n, sizeof(*ret->v), by_bytes);
+	strv_sort(ret);
 	return 0;
 }
 

@@ -491,11 +491,6 @@ static void closedirp(DIR **d)
 		closedir(*d);
 }
 
-static int compare_names(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 /* The names of a drop-in directory that are read, bytewise sorted. A missing one is empty. */
 static int list_dropins(const char *path, struct strv *ret, struct th_err *err)
 {
@@ -513,8 +508,7 @@ static int list_dropins(const char *path, struct strv *ret, struct th_err *err)
 			strv_add(ret, de->d_name);
 	if (errno != 0)
 		return err_set(err, EXIT_CONFIG, errno, "cannot read '%s': %m", shown);
-	if (ret->n > 1)
-		qsort(ret->v, ret->n, sizeof(*ret->v), compare_names);
+	strv_sort(ret);
 	return 0;
 }
 

@@ -172,11 +172,6 @@ static void dir_close(DIR **dir)
 		(void)closedir(*dir);
 }
 
-static int compare_names(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 /* All names first: reading goes on in other directories, each of which holds a descriptor. */
 static int list(struct packing *p, int dirfd, const char *path, struct strv *names)
 {
@@ -199,8 +194,7 @@ static int list(struct packing *p, int dirfd, const char *path, struct strv *nam
 	}
 	if (errno != 0)
 		return fail(p, path, errno);
-	if (names->n > 1)
-		qsort(names->v, names->n, sizeof(*names->v), compare_names);
+	strv_sort(names);
 	return 0;
 }
 

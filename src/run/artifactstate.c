@@ -231,15 +231,9 @@ struct claim {
 	char *found;
 };
 
-static int compare_paths(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 static bool is_target(const struct claim *c, const char *path)
 {
-	return c->targets.n &&
-	       bsearch(&path, c->targets.v, c->targets.n, sizeof(*c->targets.v), compare_paths);
+	return strv_contains_sorted(&c->targets, path);
 }
 
 /* Is there a target below `path`? */
@@ -287,8 +281,7 @@ static void add_targets(const struct fetchwork *work, struct strv *ret)
 	for (size_t i = 0; i < tree->n; i++)
 		if (!S_ISDIR(tree->entries[i].mode))
 			strv_take(ret, fetchwork_target(work, &tree->entries[i]));
-	if (ret->n)
-		qsort(ret->v, ret->n, sizeof(*ret->v), compare_paths);
+	strv_sort(ret);
 }
 
 /* Does what is known of `name` stand in the way of something from `source`? */

@@ -155,11 +155,6 @@ static int fail_dir(const char *path, int errnum, struct th_err *err)
 		"cannot read the hook directory '%s': %s", shown, strerror(errnum));
 }
 
-static int compare_names(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 static int read_names(const char *path, struct listing *ret, struct th_err *err)
 {
 	_cleanup_(closedirp) DIR *d = opendir(path);
@@ -228,8 +223,7 @@ static int list_dir(
 	}
 	for (size_t i = 0; i < l->names.n; i++)
 		l->has_conf = l->has_conf || str_ends_with(l->names.v[i], ".conf");
-	if (l->subdirs.n > 1)
-		qsort(l->subdirs.v, l->subdirs.n, sizeof(*l->subdirs.v), compare_names);
+	strv_sort(&l->subdirs);
 	l->next = c->listings;
 	c->listings = l;
 	l->refs++;
@@ -600,8 +594,7 @@ static int add_named_dir(struct hook_list *l, const struct named *n, const struc
 		strv_copy(&names, &listing->names);
 		listing_unref(listing);
 	}
-	if (names.n > 1)
-		qsort(names.v, names.n, sizeof(*names.v), compare_names);
+	strv_sort(&names);
 	for (size_t i = 0; i < names.n; i++) {
 		struct hook *seen = make_candidate(n->path, names.v[i], n->source, false);
 		_cleanup_free_ char *shown = str_escape(names.v[i], 0);

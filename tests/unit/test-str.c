@@ -219,6 +219,28 @@ static void test_matches(void)
 	ok(!str_matches_any("", &patterns), "blanks make no empty pattern");
 }
 
+static void test_strv_sort(void)
+{
+	_cleanup_strv_ struct strv a = STRV_INIT;
+
+	strv_sort(&a);
+	ok(!strv_contains_sorted(&a, "a"), "nothing is in an empty vector");
+	strv_add(&a, "b");
+	strv_sort(&a);
+	strv_add(&a, "a\xff");
+	strv_add(&a, "B");
+	strv_add(&a, "a");
+	strv_sort(&a);
+	is_str(a.v[0], "B", "by bytes: capitals come first");
+	is_str(a.v[1], "a", "what is shorter comes first");
+	is_str(a.v[2], "a\xff", "then what it begins");
+	is_str(a.v[3], "b", "and the last");
+	ok(!a.v[4], "NULL still ends it");
+	ok(strv_contains_sorted(&a, "a") && strv_contains_sorted(&a, "B") &&
+			strv_contains_sorted(&a, "b") && !strv_contains_sorted(&a, "A"),
+		"and all are found");
+}
+
 int main(void)
 {
 	test_strbuf();
@@ -231,5 +253,6 @@ int main(void)
 	test_escape();
 	test_shell_quote();
 	test_matches();
+	test_strv_sort();
 	return done_testing();
 }
