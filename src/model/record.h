@@ -14,8 +14,8 @@
  *"destination", "result", "size", "files", "usec", "digest"}] }; "restarts" counts them all,
  *"restart_window": {"begun_usec", "attempts"} what the policy counts (monotonic clock of that
  *boot), "last_exit": {...} how the process before this one ended; "updates": {"limits.memory":
- *{"from", "previous", "to", "at", "at_usec"}} what has been changed since the start, variables without their
- *values.
+ *{"from", "previous", "to", "at", "at_usec"}} what has been changed since the start, variables
+ *without their values.
  */
 
 #include "base/clock.h"

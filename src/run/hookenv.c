@@ -82,7 +82,7 @@ static bool is_ours(const char *name)
 		if (strcmp(*p, name) == 0)
 			return !may_be_replaced(name);
 	return str_starts_with(name, "STATE_") || str_starts_with(name, "ARTIFACT_") ||
-	       str_starts_with(name, "UPDATE_");
+	       str_starts_with(name, "UPDATE_OLD_") || str_starts_with(name, "UPDATE_NEW_");
 }
 
 static void add_others(struct strv *env, const struct strv *from)

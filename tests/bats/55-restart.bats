@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # Tasks that are started once more: by their policy, and because somebody asks.
-# shellcheck disable=SC2016,SC2154
+# shellcheck disable=SC2016,SC2154,SC2030,SC2031
 
 bats_require_minimum_version 1.8.0
 load lib/tasks
@@ -239,7 +239,7 @@ record_of() { cat "$state/records/$group/$1.json"; }
 		is_state t running
 		rm "$root/no-update"
 		run -0 th stop "$group/t"
-		is_state t done
+		is_state t "done"
 	done
 	begin -i t -- sleep "$nap"
 	for round in 1 2 3; do
@@ -248,7 +248,7 @@ record_of() { cat "$state/records/$group/$1.json"; }
 		is_state t running
 	done
 	run -0 th stop "$group/t"
-	is_state t done
+	is_state t "done"
 	assert_clean
 }
 

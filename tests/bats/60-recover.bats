@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # Tasks that outlive their supervisors get others.
-# shellcheck disable=SC2016,SC2154
+# shellcheck disable=SC2016,SC2154,SC2030,SC2031
 
 bats_require_minimum_version 1.8.0
 load lib/tasks
@@ -150,7 +150,7 @@ logs() { echo "$state/tasks/$group/$1/logs"; }
 	run -0 th recover
 	[ -z "$output" ]
 	[ "$(cat "$root/order")" = 'post-stop lost lost' ]
-	is_state u done
+	is_state u "done"
 	[ "$(th status --json "$group/u" | jq -c '[.result, .exit_code, .status, .decided_by, .stop_reason]')" = '["lost",null,125,"taskhook","lost"]' ]
 	[[ $(th status "$group/u") == *"ended before it had another: how is not known"* ]]
 	run -125 th wait "$group/u"

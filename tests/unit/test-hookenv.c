@@ -43,7 +43,7 @@ static void check_names_are_known(const struct strv *env, const char *what)
 		size_t times = 0;
 
 		if (str_starts_with(name, "STATE_") || strcmp(name, "PORT") == 0 ||
-			strcmp(name, "PASSED") == 0)
+			strcmp(name, "PASSED") == 0 || strcmp(name, "UPDATE_CHANNEL") == 0)
 			continue;
 		while (*p && strcmp(*p, name) != 0)
 			p++;
@@ -193,6 +193,7 @@ static void check_others(void)
 	strv_add(&task.hooks_pass_env, "PATH=/evil");
 	strv_add(&task.hooks_pass_env, "STATE_lease=evil");
 	strv_add(&task.hooks_pass_env, "UPDATE_NEW_TASK_NICE=evil");
+	strv_add(&task.hooks_pass_env, "UPDATE_CHANNEL=beta");
 	strv_add(&handed, "PORT=8080");
 	strv_add(&handed, "OPERATOR=evil");
 	strv_add(&handed, "LANG=de_DE.UTF-8");
@@ -209,6 +210,7 @@ static void check_others(void)
 	has(&env, "LANG", "de_DE.UTF-8");
 	has(&env, "STATE_lease", "abc");
 	has(&env, "UPDATE_NEW_TASK_NICE", NULL);
+	has(&env, "UPDATE_CHANNEL", "beta");
 	has(&env, "STATE_PATH", "/x");
 	check_names_are_known(&env, "with others");
 	strv_done(&env);

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # Limits of tasks that run: written to their cgroup, read back, and undone.
-# shellcheck disable=SC2016,SC2154
+# shellcheck disable=SC2016,SC2154,SC2030,SC2031
 
 bats_require_minimum_version 1.8.0
 load ../bats/lib/tasks
