@@ -99,6 +99,13 @@ static int read_once(int dirfd, const char *path, unsigned flags, size_t max, ch
 	return 0;
 }
 
+const char *file_reason(int errnum)
+{
+	if (errnum == EMEDIUMTYPE)
+		return "it is no regular file";
+	return errnum == ELOOP ? "a link is in its place" : strerror(errnum);
+}
+
 int file_read_at(
 	int dirfd, const char *path, unsigned flags, size_t max, char **ret, size_t *ret_len)
 {

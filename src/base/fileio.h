@@ -8,6 +8,10 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+/* The (positive) `errnum` of a function that wants a regular file, for messages: strerror(3), where
+ * it has words for it. */
+const char *file_reason(int errnum);
+
 /*
  * Reads a file whole. `dirfd` may be AT_FDCWD. Opened O_NONBLOCK | O_NOCTTY so that a FIFO or a
  * terminal cannot stall us; with FILEIO_REGULAR anything but a regular file is -EMEDIUMTYPE, with

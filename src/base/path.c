@@ -326,3 +326,8 @@ int path_mkdir_parents(const char *path, mode_t mode)
 	fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
 }
+
+const char *path_mkdir_reason(int errnum)
+{
+	return errnum == ENOTDIR || errnum == EEXIST ? "a file is in the way" : strerror(errnum);
+}

@@ -39,4 +39,8 @@ int path_mkdir_open(int dirfd, const char *name, mode_t mode, bool *ret_made);
  * Links in the existing part are followed: for configured base directories alone. */
 int path_mkdir_parents(const char *path, mode_t mode);
 
+/* Why path_mkdir_open() or path_mkdir_parents() failed with the (positive) `errnum`, for messages.
+ */
+const char *path_mkdir_reason(int errnum);
+
 #endif

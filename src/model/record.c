@@ -447,7 +447,7 @@ int record_read(int dirfd, const char *id, struct record *ret, struct th_err *er
 		return err_set(err, EXIT_DATAERR, ENOENT, "there is no record of '%s'", id);
 	if (rc == -EFBIG || rc == -ELOOP || rc == -EMEDIUMTYPE) {
 		(void)err_set(err, EXIT_DATAERR, -rc, "the record '%s' is damaged: %s", name,
-			strerror(-rc));
+			file_reason(-rc));
 		return -EBADMSG;
 	}
 	if (rc < 0)

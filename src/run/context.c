@@ -220,7 +220,7 @@ int context_open_group_dir(struct context *c, struct th_err *err)
 	fd = path_mkdir_open(base, c->task->group, 0755, NULL);
 	if (fd < 0)
 		return err_set(err, EXIT_CANTCREAT, -fd, "cannot make '%s/%s': %s", tasks,
-			c->task->group, fd == -ENOTDIR ? "a file is in the way" : strerror(-fd));
+			c->task->group, path_mkdir_reason(-fd));
 	fd_close(c->group_fd);
 	c->group_fd = fd;
 	return 0;

@@ -253,7 +253,7 @@ static int take_lock(struct task_lock *t, const struct layout *l, const char *gr
 		return 0;
 	return r == -EAGAIN ? r
 			    : err_set(err, EXIT_CANTCREAT, -r, "cannot lock '%s/%s': %s", run, id,
-				      strerror(-r));
+				      file_reason(-r));
 }
 
 /* The file goes while the lock is held: who waits for it sees that it has lost its name. */

@@ -18,6 +18,13 @@ static const struct stage_ops *stage_at(enum hook_point point, size_t i)
 	return stage_table[point == POINT_POST_STOP ? STAGE_COUNT - 1 - i : i];
 }
 
+/* Without its directories no task of a group can start: that is no matter of a hook that may fail.
+ */
+static bool is_fatal(const struct stage_ops *stage, enum hook_point point)
+{
+	return point_is_fatal(point) || (point == POINT_POST_DEPLOY && stage == &stage_storage);
+}
+
 int stage_run_point(
 	struct context *c, enum hook_point point, struct point_result *ret, struct th_err *err)
 {
@@ -31,7 +38,7 @@ int stage_run_point(
 
 		if (!stage->at[point])
 			continue;
-		if (point_is_fatal(point)) {
+		if (is_fatal(stage, point)) {
 			r = stage->at[point](c, point, err);
 			if (r < 0 || c->point->fatal || c->point->interrupted)
 				break;

@@ -29,9 +29,10 @@ struct stage_ops {
 extern const struct stage_ops *const stage_table[]; /* NULL-terminated */
 
 /*
- * Runs a hook point through all stages. At fatal points it stops at the first failure and returns
- * it. Elsewhere failures are warnings (context_warn) and it goes on; the result is then 0. *ret
- * (may be NULL) says what came of the hooks.
+ * Runs a hook point through all stages. At fatal points, and where the directories of a
+ * group cannot be made, it stops at the first failure and returns it. Elsewhere failures are
+ * warnings (context_warn) and it goes on; the result is then 0. *ret (may be NULL) says what came
+ * of the hooks.
  */
 int stage_run_point(
 	struct context *c, enum hook_point point, struct point_result *ret, struct th_err *err);

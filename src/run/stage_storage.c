@@ -34,12 +34,12 @@ static int open_shared(struct context *c, struct th_err *err)
 	shared = path_mkdir_open(c->group_fd, "shared", 0755, NULL);
 	if (shared < 0)
 		return err_set(err, EXIT_CANTCREAT, -shared, "cannot make '%s/tasks/%s/shared': %s",
-			c->layout->state_dir, c->task->group, strerror(-shared));
+			c->layout->state_dir, c->task->group, path_mkdir_reason(-shared));
 	fd = path_mkdir_open(shared, "local", 0755, NULL);
 	if (fd < 0)
 		return err_set(err, EXIT_CANTCREAT, -fd,
 			"cannot make '%s/tasks/%s/shared/local': %s", c->layout->state_dir,
-			c->task->group, strerror(-fd));
+			c->task->group, path_mkdir_reason(-fd));
 	return fd;
 }
 

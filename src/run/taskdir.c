@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/fd.h"
+#include "base/fileio.h"
 #include "base/lockfile.h"
 #include "base/log.h"
 #include "base/path.h"
@@ -22,7 +23,7 @@ static int make_dir(const char *path, mode_t mode, struct th_err *err)
 
 	if (fd < 0)
 		return err_set(err, EXIT_CANTCREAT, -fd, "cannot make '%s': %s", path,
-			fd == -ENOTDIR || fd == -EEXIST ? "a file is in the way" : strerror(-fd));
+			path_mkdir_reason(-fd));
 	return fd;
 }
 
@@ -88,8 +89,8 @@ int taskdir_lock(struct context *c, const char *group, const char *id, struct th
 	if (fd == -EAGAIN)
 		return fd;
 	if (fd < 0)
-		return err_set(
-			err, EXIT_CANTCREAT, -fd, "cannot make '%s/lock': %s", path, strerror(-fd));
+		return err_set(err, EXIT_CANTCREAT, -fd, "cannot make '%s/lock': %s", path,
+			file_reason(-fd));
 	c->lock_fd = fd;
 	c->run_dir_found = !made;
 	str_replace(&c->run_path, path);
@@ -145,7 +146,8 @@ int taskdir_open(struct context *c, struct th_err *err)
 		return r;
 	fd = path_mkdir_open(c->group_fd, c->task->id, 0700, NULL);
 	if (fd < 0)
-		goto fail;
+		return err_set(err, EXIT_CANTCREAT, -fd, "cannot make '%s': %s", dir,
+			path_mkdir_reason(-fd));
 	fd_close(c->task_fd);
 	c->task_fd = fd;
 	/* The task's user may write there, but not rename `logs` or replace `local` (sticky). */
@@ -155,7 +157,8 @@ int taskdir_open(struct context *c, struct th_err *err)
 			dir, strerror(-r));
 	fd = path_mkdir_open(c->task_fd, "logs", 0750, NULL);
 	if (fd < 0)
-		goto fail;
+		return err_set(err, EXIT_CANTCREAT, -fd, "cannot make '%s/logs': %s", dir,
+			path_mkdir_reason(-fd));
 	fd_close(c->log_fd);
 	c->log_fd = fd;
 	r = set_owner(c, c->log_fd, gid, (mode_t)-1);
@@ -163,9 +166,6 @@ int taskdir_open(struct context *c, struct th_err *err)
 		return err_set(err, EXIT_CANTCREAT, -r, "cannot set the owner of '%s/logs': %s",
 			dir, strerror(-r));
 	return 0;
-fail:
-	return err_set(err, EXIT_CANTCREAT, -fd, "cannot make '%s': %s", dir,
-		fd == -ENOTDIR ? "a file is in the way" : strerror(-fd));
 }
 
 void taskdir_open_logs(struct context *c)

@@ -353,6 +353,24 @@ waits_for_writer() { [ "$(readlink "/proc/$started/fd/"* 2>/dev/null | grep -c "
 	[ "$(find "$root" -name '*.json')" = "" ] || [ "$(field "$state/records/$group/x.json" state)" = failed ]
 }
 
+@test "a file where a directory of the task or the group is due is named, once" {
+	for due in tasks/$group tasks/$group/x tasks/$group/x/logs tasks/$group/shared tasks/$group/shared/local \
+		records/$group; do
+		mkdir -p "$state/${due%/*}"
+		: >"$state/$due"
+		run -73 --separate-stderr th run -g "$group" -i x -- true
+		[[ ${stderr_lines[0]} == *"cannot make '$state/$due': a file is in the way" ]]
+		[ "${#stderr_lines[@]}" -eq 1 ] ||
+			[[ ${#stderr_lines[@]} -eq 2 && ${stderr_lines[1]} == *"logs are in"* ]]
+		[ -f "$state/$due" ]
+		rm -rf "$state" "$runtime"
+	done
+	mkdir -p "$runtime/$group/x"
+	mkfifo "$runtime/$group/x/lock"
+	run -73 th run -g "$group" -i x -- true
+	[[ $output == *"x/lock': it is no regular file" ]]
+}
+
 @test "a planted link is not followed" {
 	mkdir -p "$state/tasks/$group" "$root/elsewhere"
 	ln -s "$root/elsewhere" "$state/tasks/$group/planted"
