@@ -317,10 +317,14 @@ int launch_find_program(
 				? why
 				: "chmod +x, or look at the directories of its path");
 	}
+	if (r < 0 && !strchr(name, '/'))
+		return err_set(err, EXIT_NOT_FOUND, -r, "command '%s' not found in PATH=%s", name,
+			env_get(env, "PATH"));
+	if (r < 0 && !path_is_absolute(name))
+		return err_set(err, EXIT_NOT_FOUND, -r,
+			"command '%s' not found in the working directory '%s'", name, cwd);
 	if (r < 0)
-		return err_set(err, EXIT_NOT_FOUND, -r, "command '%s' not found%s%s%s", name,
-			strchr(name, '/') ? "" : " in PATH=",
-			strchr(name, '/') ? "" : env_get(env, "PATH"), "");
+		return err_set(err, EXIT_NOT_FOUND, -r, "command '%s' not found", name);
 	return 0;
 }
 

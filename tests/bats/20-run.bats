@@ -79,6 +79,8 @@ waits_for_writer() { [ "$(readlink "/proc/$started/fd/"* 2>/dev/null | grep -c "
 @test "126 and 127 with the reason, and the host as clean as before" {
 	run -127 th run -g "$group" -i m -- no-such-command-here
 	[[ $output == *"'no-such-command-here' not found"* ]]
+	run -127 th run -g "$group" -i m -- ./here
+	[[ $output == *"'./here' not found in the working directory '$state/tasks/$group/m'"* ]]
 	: >"$root/plain"
 	run -126 th run -g "$group" -i m -- "$root/plain"
 	[[ $output == *"permission denied (it is not executable (mode 0644))"* ]]
