@@ -8,13 +8,18 @@
 #include <stdio.h>
 #include <time.h>
 
+usec_t clock_timespec_usec(const struct timespec *ts)
+{
+	return (usec_t)ts->tv_sec * USEC_PER_SEC + (usec_t)ts->tv_nsec / 1000;
+}
+
 static usec_t read_clock(clockid_t id)
 {
 	struct timespec ts = {0};
 
 	/* Cannot fail for the clocks used here (clock_gettime(2)). */
 	(void)clock_gettime(id, &ts);
-	return (usec_t)ts.tv_sec * USEC_PER_SEC + (usec_t)ts.tv_nsec / 1000;
+	return clock_timespec_usec(&ts);
 }
 
 usec_t clock_monotonic_usec(void)

@@ -8,6 +8,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 typedef uint64_t usec_t;
 
@@ -21,6 +22,9 @@ typedef uint64_t usec_t;
 usec_t clock_monotonic_usec(void);
 usec_t clock_realtime_usec(void);
 usec_t clock_boottime_usec(void); /* as monotonic, and counts suspend */
+
+/* Of one that is not before 1970, such as a file's time. */
+usec_t clock_timespec_usec(const struct timespec *ts);
 
 /* a + b, with USEC_INFINITY kept and overflow ending there. */
 usec_t usec_add(usec_t a, usec_t b);

@@ -16,16 +16,7 @@
 #include "base/error.h"
 #include "model/hook.h"
 #include "model/task.h"
-
-/* Directory listings remembered over the points of one task; a stale one is noticed by the
- * directory's times. */
-struct hook_cache;
-struct hook_cache *hook_cache_new(void);
-/* NULL is fine; returns NULL. */
-struct hook_cache *hook_cache_free(struct hook_cache *c);
-/* Says what moment it is, by any number (loop_waits()): a directory of the search path that is
- * missing is not looked for a second time in the same one. Without, each time. */
-void hook_cache_set_moment(struct hook_cache *c, uint64_t moment);
+#include "run/hookcache.h"
 
 /*
  * `check_trust`: running as root (taskhook-hooks(7)). `ctx` as for hook_decide(). `cache` may be

@@ -36,12 +36,18 @@ th_run_SOURCES = \
 	src/run/helper.h \
 	src/run/hookacct.c \
 	src/run/hookacct.h \
+	src/run/hookcache.c \
+	src/run/hookcache.h \
 	src/run/hookdir.c \
 	src/run/hookdir.h \
 	src/run/hookenv.c \
 	src/run/hookenv.h \
+	src/run/hookfile.c \
+	src/run/hookfile.h \
 	src/run/hooklog.c \
 	src/run/hooklog.h \
+	src/run/hooknamed.c \
+	src/run/hooknamed.h \
 	src/run/hookout.c \
 	src/run/hookout.h \
 	src/run/hookpoint.c \
