@@ -385,8 +385,10 @@ struct control *control_close(struct control *c, int stop_status, int wait_statu
 			control_end(k, k->op == REQUEST_WAIT ? wait_status : stop_status, NULL);
 	send_last(c);
 	loop_clear_call(c->loop, &c->send_last);
-	while (c->clients)
-		client_free(c->clients);
+	for (struct control_client *k = c->clients, *next; k; k = next) {
+		next = k->next;
+		client_free(k);
+	}
 	fd_close(fd);
 	free(c);
 	return NULL;
