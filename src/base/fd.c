@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -89,6 +90,28 @@ int fd_opendir(int dirfd, DIR **ret)
 	(void)TAKE_FD(fd); /* the stream's */
 	*ret = d;
 	return 0;
+}
+
+int fd_next_entry(DIR *d, const struct dirent **ret)
+{
+	const struct dirent *e;
+
+	while (errno = 0, (e = readdir(d)))
+		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0) {
+			*ret = e;
+			return 1;
+		}
+	return -errno;
+}
+
+bool fd_entry_is_dir(DIR *d, const struct dirent *e)
+{
+	struct stat st;
+
+	/* Not every file system tells it with the name. */
+	if (e->d_type != DT_UNKNOWN)
+		return e->d_type == DT_DIR;
+	return fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
 }
 
 int fd_pipe_enlarge(int fd, int want)

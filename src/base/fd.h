@@ -36,6 +36,19 @@ int fd_pipe_from_program(int ret[2]);
  * closedir(3). 0 or -errno. */
 int fd_opendir(int dirfd, DIR **ret);
 
+static inline void fd_closedirp(DIR **d)
+{
+	if (*d)
+		(void)closedir(*d);
+}
+#define _cleanup_dir_ _cleanup_(fd_closedirp)
+
+/* The next entry but "." and "..", lent until the next call. 1; 0: there is none; -errno. */
+int fd_next_entry(DIR *d, const struct dirent **ret);
+
+/* Is it a directory itself, and no link to one? */
+bool fd_entry_is_dir(DIR *d, const struct dirent *e);
+
 /* Enlarges a pipe to `want` bytes, halving until the kernel allows it (pipe-user-pages-soft, see
  * pipe(7)); returns the size it has. */
 int fd_pipe_enlarge(int fd, int want);

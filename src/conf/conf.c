@@ -3,6 +3,7 @@
 #include "conf/conf.h"
 
 #include "base/alloc.h"
+#include "base/fd.h"
 #include "base/macro.h"
 #include "base/path.h"
 #include "conf/source.h"
@@ -485,29 +486,24 @@ int conf_read_memory(struct conf *c, const char *data, size_t size, const char *
 	return conf_read(c, -1, NULL, data, size, shown, where, report, arg, err);
 }
 
-static void closedirp(DIR **d)
-{
-	if (*d)
-		closedir(*d);
-}
-
 /* The names of a drop-in directory that are read, bytewise sorted. A missing one is empty. */
 static int list_dropins(const char *path, struct strv *ret, struct th_err *err)
 {
-	_cleanup_(closedirp) DIR *d = opendir(path);
+	_cleanup_dir_ DIR *d = opendir(path);
 	_cleanup_free_ char *shown = str_escape(path, 0);
-	struct dirent *de;
+	const struct dirent *de;
+	int r;
 
 	if (!d && (errno == ENOENT || errno == ENOTDIR))
 		return 0;
 	if (!d)
 		return err_set(err, errno == EACCES ? EXIT_NOPERM : EXIT_CONFIG, errno,
 			"cannot read '%s': %m", shown);
-	while (errno = 0, (de = readdir(d)))
+	while ((r = fd_next_entry(d, &de)) > 0)
 		if (de->d_name[0] != '.' && str_ends_with(de->d_name, ".conf"))
 			strv_add(ret, de->d_name);
-	if (errno != 0)
-		return err_set(err, EXIT_CONFIG, errno, "cannot read '%s': %m", shown);
+	if (r < 0)
+		return err_set(err, EXIT_CONFIG, -r, "cannot read '%s': %s", shown, strerror(-r));
 	strv_sort(ret);
 	return 0;
 }

@@ -166,34 +166,20 @@ static int add_member(
 	return refuse(p, path, "is neither a file, a directory nor a link");
 }
 
-static void dir_close(DIR **dir)
-{
-	if (*dir)
-		(void)closedir(*dir);
-}
-
 /* All names first: reading goes on in other directories, each of which holds a descriptor. */
 static int list(struct packing *p, int dirfd, const char *path, struct strv *names)
 {
-	_cleanup_(dir_close) DIR *dir = NULL;
+	_cleanup_dir_ DIR *dir = NULL;
+	const struct dirent *entry;
 	int r = fd_opendir(dirfd, &dir);
 
 	if (r < 0)
 		return fail(p, path, -r);
-	for (;;) {
-		const struct dirent *entry;
-
-		errno = 0;
-		entry = readdir(dir);
-		if (!entry)
-			break;
-		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
-			(p->spec->without_git && strcmp(entry->d_name, ".git") == 0))
-			continue;
-		strv_add(names, entry->d_name);
-	}
-	if (errno != 0)
-		return fail(p, path, errno);
+	while ((r = fd_next_entry(dir, &entry)) > 0)
+		if (!p->spec->without_git || strcmp(entry->d_name, ".git") != 0)
+			strv_add(names, entry->d_name);
+	if (r < 0)
+		return fail(p, path, -r);
 	strv_sort(names);
 	return 0;
 }

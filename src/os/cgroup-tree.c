@@ -74,31 +74,18 @@ static int open_dir(int dirfd, DIR **ret)
 	return 0;
 }
 
-static void closedirp(DIR **d)
-{
-	if (*d)
-		(void)closedir(*d);
-}
-
 /* The next child cgroup, 0 at the end, or -errno. *ret is valid until the next call. */
 static int next_child(DIR *d, const char **ret)
 {
-	struct dirent *e;
+	const struct dirent *e;
+	int r;
 
-	while (errno = 0, (e = readdir(d))) {
-		struct stat st;
-
-		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
-			continue;
-		if (e->d_type == DT_DIR ||
-			(e->d_type == DT_UNKNOWN &&
-				fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-				S_ISDIR(st.st_mode))) {
+	while ((r = fd_next_entry(d, &e)) > 0)
+		if (fd_entry_is_dir(d, e)) {
 			*ret = e->d_name;
 			return 1;
 		}
-	}
-	return -errno;
+	return r;
 }
 
 struct pending {
@@ -120,7 +107,7 @@ static void pending_done(struct pending_list *l)
 
 static int pending_add_children(struct pending_list *l, int dirfd, size_t depth)
 {
-	_cleanup_(closedirp) DIR *d = NULL;
+	_cleanup_dir_ DIR *d = NULL;
 	const char *name;
 	int r;
 
@@ -504,7 +491,7 @@ int cgroup_wait_empty(int dirfd, usec_t deadline)
 /* One pass over what is below `top`, deepest first. 0, -EBUSY: something is in use. */
 static int remove_below(int top, usec_t deadline)
 {
-	_cleanup_(closedirp) DIR *d = NULL;
+	_cleanup_dir_ DIR *d = NULL;
 	_cleanup_strv_ struct strv way = STRV_INIT; /* from the top to what d reads */
 	int r = open_dir(top, &d);
 
@@ -551,7 +538,7 @@ static int remove_below(int top, usec_t deadline)
 			if (unlinkat(next, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
 				return -errno;
 		}
-		closedirp(&d);
+		fd_closedirp(&d);
 		d = fdopendir(next);
 		if (!d)
 			return -errno;

@@ -3,6 +3,7 @@
 #include "run/hookcache.h"
 
 #include "base/alloc.h"
+#include "base/fd.h"
 #include "run/hooktemplate.h"
 
 #include <dirent.h>
@@ -86,21 +87,6 @@ static bool listing_is_fresh(const struct hook_listing *l, const struct stat *st
 	       l->read_at > usec_add(clock_timespec_usec(&st->st_mtim), TICK_USEC);
 }
 
-static bool is_subdirectory(int dirfd, const struct dirent *de)
-{
-	struct stat st;
-
-	if (de->d_type != DT_UNKNOWN)
-		return de->d_type == DT_DIR;
-	return fstatat(dirfd, de->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
-}
-
-static void closedirp(DIR **d)
-{
-	if (*d)
-		closedir(*d);
-}
-
 static int fail_dir(const char *path, int errnum, struct th_err *err)
 {
 	_cleanup_free_ char *shown = str_escape(path, 0);
@@ -111,14 +97,13 @@ static int fail_dir(const char *path, int errnum, struct th_err *err)
 
 static int read_names(const char *path, struct hook_listing *ret, struct th_err *err)
 {
-	_cleanup_(closedirp) DIR *d = opendir(path);
-	struct dirent *de;
+	_cleanup_dir_ DIR *d = opendir(path);
+	const struct dirent *de;
+	int r;
 
 	if (!d)
 		return fail_dir(path, errno, err);
-	while (errno = 0, (de = readdir(d))) {
-		if (strcmp(de->d_name, ".") == 0 || strcmp(de->d_name, "..") == 0)
-			continue;
+	while ((r = fd_next_entry(d, &de)) > 0) {
 		if (ret->names.n + ret->subdirs.n == DIR_ENTRIES_MAX) {
 			_cleanup_free_ char *shown = str_escape(path, 0);
 
@@ -126,9 +111,9 @@ static int read_names(const char *path, struct hook_listing *ret, struct th_err 
 				"the hook directory '%s' holds more than %d files", shown,
 				DIR_ENTRIES_MAX);
 		}
-		strv_add(is_subdirectory(dirfd(d), de) ? &ret->subdirs : &ret->names, de->d_name);
+		strv_add(fd_entry_is_dir(d, de) ? &ret->subdirs : &ret->names, de->d_name);
 	}
-	return errno ? fail_dir(path, errno, err) : 0;
+	return r < 0 ? fail_dir(path, -r, err) : 0;
 }
 
 static struct hook_listing **find_listing(struct hook_cache *c, const char *path)

@@ -8,7 +8,6 @@
 #include "base/macro.h"
 #include "model/rotate.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -181,44 +180,25 @@ enum slot {
 	SLOT_DIRECTORY,
 };
 
-static enum slot slot_of_entry(int dirfd, const struct dirent *e)
-{
-	struct stat st;
-
-	if (e->d_type == DT_DIR)
-		return SLOT_DIRECTORY;
-	if (e->d_type == DT_UNKNOWN && fstatat(dirfd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-		S_ISDIR(st.st_mode))
-		return SLOT_DIRECTORY;
-	return SLOT_FILE;
-}
-
 /* Fills slots[0..max_files-1] and removes what has a higher number. */
 static int read_slots(struct logfile *f, enum slot *slots)
 {
-	DIR *dir;
+	_cleanup_dir_ DIR *dir = NULL;
+	const struct dirent *e;
 	int r = fd_opendir(f->dirfd, &dir);
 
 	if (r < 0)
 		return r;
-	for (;;) {
-		const struct dirent *e;
-		int index;
+	while ((r = fd_next_entry(dir, &e)) > 0) {
+		int index = rotate_index(f->name, e->d_name);
 
-		errno = 0;
-		e = readdir(dir);
-		if (!e)
-			break;
-		index = rotate_index(f->name, e->d_name);
 		if (index < 0)
 			continue;
 		if ((unsigned)index < f->max_files)
-			slots[index] = slot_of_entry(f->dirfd, e);
+			slots[index] = fd_entry_is_dir(dir, e) ? SLOT_DIRECTORY : SLOT_FILE;
 		else
 			(void)unlinkat(f->dirfd, e->d_name, 0);
 	}
-	r = -errno;
-	(void)closedir(dir);
 	return r;
 }
 

@@ -8,7 +8,6 @@
 #include "base/str.h"
 #include "model/rotate.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -44,21 +43,16 @@ static int compare_indexes(const void *a, const void *b)
 static int list_indexes(int dirfd, const char *name, int **ret, size_t *ret_n)
 {
 	_cleanup_free_ int *v = NULL;
+	_cleanup_dir_ DIR *dir = NULL;
+	const struct dirent *e;
 	size_t n = 0, cap = 0;
-	DIR *dir;
 	int r = fd_opendir(dirfd, &dir);
 
 	if (r < 0)
 		return r;
-	for (;;) {
-		const struct dirent *e;
-		int index;
+	while ((r = fd_next_entry(dir, &e)) > 0) {
+		int index = rotate_index(name, e->d_name);
 
-		errno = 0;
-		e = readdir(dir);
-		if (!e)
-			break;
-		index = rotate_index(name, e->d_name);
 		if (index < 0)
 			continue;
 		if (n == cap) {
@@ -67,8 +61,6 @@ static int list_indexes(int dirfd, const char *name, int **ret, size_t *ret_n)
 		}
 		v[n++] = index;
 	}
-	r = -errno;
-	(void)closedir(dir);
 	if (r < 0)
 		return r;
 	if (n > 0)

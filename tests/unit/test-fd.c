@@ -182,6 +182,30 @@ static void test_same(void)
 	(void)close(null);
 }
 
+/* In the directory that test_same() has made. */
+static void test_entries(void)
+{
+	_cleanup_dir_ DIR *d = NULL;
+	const struct dirent *e;
+	unsigned files = 0, dirs = 0;
+	int r;
+
+	tempdir_mkdir("dir");
+	tempdir_symlink("dir", "link");
+	is_int(fd_opendir(tempdir.fd, &d), 0, "open");
+	while ((r = fd_next_entry(d, &e)) > 0) {
+		struct dirent untold = *e;
+
+		untold.d_type = DT_UNKNOWN;
+		ok(fd_entry_is_dir(d, e) == fd_entry_is_dir(d, &untold), "'%s': told or asked",
+			e->d_name);
+		*(fd_entry_is_dir(d, e) ? &dirs : &files) += 1;
+	}
+	is_int(r, 0, "the end is no error");
+	is_int(files, 4, "files, and a link to a directory");
+	is_int(dirs, 1, "one directory, without '.' and '..'");
+}
+
 int main(void)
 {
 	test_close();
@@ -190,5 +214,6 @@ int main(void)
 	test_enlarge();
 	test_fill_standard();
 	test_same();
+	test_entries();
 	return done_testing();
 }
