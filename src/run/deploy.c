@@ -10,6 +10,7 @@
 #include "os/proc.h"
 #include "run/reentry.h"
 #include "run/stage.h"
+#include "run/taskdir.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -425,9 +426,9 @@ int deploy_group_once(
 	if (r == 1) {
 		_cleanup_free_ char *attempt = own_attempt();
 
-		/* Who removed the group meanwhile removed its directory too. */
-		r = context_open_group_dir(c, err);
-		*ret_waited = true;
+		/* Who removed the group meanwhile removed its directory too, and ours in it. */
+		r = taskdir_reopen(c, err);
+		*ret_waited = false;
 		if (r == 0)
 			r = run_deploy(c, attempt, ret, err);
 		if (r == 0 && read_state(c->run_group_fd, &state) == 0) {

@@ -134,10 +134,9 @@ static int set_owner(struct context *c, int fd, gid_t gid, mode_t mode)
 	return 0;
 }
 
-/* STATE/tasks/GROUP/ID and its logs, owned as HACKING says. */
-int taskdir_open(struct context *c, struct th_err *err)
+/* -ENOENT: the group's directory has been removed meanwhile. */
+static int open_dirs(struct context *c, const char *dir, struct th_err *err)
 {
-	_cleanup_free_ char *dir = layout_task_dir(c->layout, c->task->group, c->task->id);
 	gid_t gid = c->switch_user ? c->cred.gid : getegid();
 	int fd, r;
 
@@ -166,6 +165,35 @@ int taskdir_open(struct context *c, struct th_err *err)
 		return err_set(err, EXIT_CANTCREAT, -r, "cannot set the owner of '%s/logs': %s",
 			dir, strerror(-r));
 	return 0;
+}
+
+/* STATE/tasks/GROUP/ID and its logs, owned as HACKING says. */
+int taskdir_open(struct context *c, struct th_err *err)
+{
+	_cleanup_free_ char *dir = layout_task_dir(c->layout, c->task->group, c->task->id);
+	struct th_err why = TH_ERR_INIT;
+	int r = -ENOENT;
+
+	for (int i = 0; i < TASKDIR_TRIES && r == -ENOENT; i++) {
+		err_clear(&why);
+		r = open_dirs(c, dir, &why);
+	}
+	if (r < 0 && err)
+		*err = why;
+	else
+		err_clear(&why);
+	return r;
+}
+
+int taskdir_reopen(struct context *c, struct th_err *err)
+{
+	int r;
+
+	taskdir_close_logs(c);
+	r = taskdir_open(c, err);
+	if (r == 0)
+		taskdir_open_logs(c);
+	return r;
 }
 
 void taskdir_open_logs(struct context *c)

@@ -28,6 +28,8 @@ int taskdir_lock(struct context *c, const char *group, const char *id, struct th
 /* With the owners and modes that HACKING tells. May be called again where somebody has removed
  * them. */
 int taskdir_open(struct context *c, struct th_err *err);
+/* The same once more, with what is written there, where somebody may have removed them. */
+int taskdir_reopen(struct context *c, struct th_err *err);
 
 /* hooks.log and taskhook.log; every message goes to the latter too from here on. */
 void taskdir_open_logs(struct context *c);

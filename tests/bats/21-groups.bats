@@ -63,6 +63,23 @@ run_all() # COUNT COMMAND: COUNT tasks at once; the exit statuses in $statuses
 	[ "$(wc -l <"$root/deploys")" -eq 2 ]
 }
 
+@test "who waits for a clean-up of the group to end keeps what its hooks say then" {
+	hook pre-deploy/10-say 'echo deployed anew'
+	hook pre-cleanup/10-slow "touch '$root/begun'; until [ -e '$root/go' ]; do sleep 0.02; done"
+	th run -g "$group" -i one -- true
+	th cleanup "$group" 3>&- &
+	cleaner=$!
+	wait_for test -e "$root/begun"
+	start -i two -- true
+	wait_for grep -q 'waiting for the group' "$root/err"
+	: >"$root/go"
+	wait "$started"
+	wait "$cleaner"
+	run ! grep 'cannot open log file' "$root/err"
+	run -0 th logs --hooks "$group/two"
+	[[ $output == *"pre-deploy/10-say: deployed anew"* ]]
+}
+
 @test "tasks share a directory, and each has its link" {
 	run -0 th run -g "$group" -i one -- sh -c 'echo shared >local/file; readlink local'
 	[ "$output" = ../shared/local ]
