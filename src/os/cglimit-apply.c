@@ -250,6 +250,8 @@ static int apply_cpus(struct setting *s, const char *cpus)
 
 /* ---- io.max --------------------------------------------------------------------------------- */
 
+#define IO_MAX_SIZE_MAX ((size_t)1024 * 1024)
+
 static const char *const io_names[] = {"rbps", "wbps", "riops", "wiops"};
 
 struct io_max {
@@ -380,6 +382,22 @@ static int find_io_value(const char *text, const struct io_max *io, const char *
 	return 0;
 }
 
+/* The limits of one device. */
+static int write_io_line(const struct setting *s, const char *text)
+{
+	int r = file_write_at(s->dirfd, s->file, text);
+
+	return r < 0 ? refuse_write(s, text, r) : 0;
+}
+
+/* Those of all devices, which may be too many for a buffer on the stack. */
+static int read_io_lines(const struct setting *s, char **ret)
+{
+	int r = file_read_at(s->dirfd, s->file, 0, IO_MAX_SIZE_MAX, ret, NULL);
+
+	return r < 0 ? refuse_read(s, r) : 0;
+}
+
 static int apply_io_max(struct setting *s, const char *entry)
 {
 	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
@@ -403,12 +421,11 @@ static int apply_io_max(struct setting *s, const char *entry)
 		else if (io.has[i])
 			strbuf_addf(&text, " %s=%" PRIu64, io_names[i], io.value[i]);
 	}
-	r = file_write_at(s->dirfd, s->file, strbuf_str(&text));
+	r = write_io_line(s, strbuf_str(&text));
+	if (r == 0)
+		r = read_io_lines(s, &now);
 	if (r < 0)
-		return refuse_write(s, strbuf_str(&text), r);
-	r = file_read_at(s->dirfd, s->file, 0, 1024 * 1024, &now, NULL);
-	if (r < 0)
-		return refuse_read(s, r);
+		return r;
 	for (size_t i = 0; i < ARRAY_SIZE(io_names); i++) {
 		uint64_t value;
 
@@ -455,7 +472,7 @@ static int reset_io_max(struct setting *s)
 {
 	_cleanup_free_ char *before = NULL, *now = NULL;
 	char *rest, *line;
-	int r = file_read_at(s->dirfd, s->file, 0, 1024 * 1024, &before, NULL);
+	int r = file_read_at(s->dirfd, s->file, 0, IO_MAX_SIZE_MAX, &before, NULL);
 
 	if (r < 0)
 		return r == -ENOENT ? 0 : refuse_read(s, r);
@@ -468,13 +485,13 @@ static int reset_io_max(struct setting *s)
 		strbuf_add(&text, line, n);
 		for (size_t i = 0; i < ARRAY_SIZE(io_names); i++)
 			strbuf_addf(&text, " %s=max", io_names[i]);
-		r = file_write_at(s->dirfd, s->file, strbuf_str(&text));
+		r = write_io_line(s, strbuf_str(&text));
 		if (r < 0)
-			return refuse_write(s, strbuf_str(&text), r);
+			return r;
 	}
-	r = file_read_at(s->dirfd, s->file, 0, 1024 * 1024, &now, NULL);
+	r = read_io_lines(s, &now);
 	if (r < 0)
-		return refuse_read(s, r);
+		return r;
 	for (const char *value = now; (value = strchr(value, '='));)
 		if (!str_starts_with(++value, "max"))
 			return refuse_other_value(s, "max", now);

@@ -13,6 +13,20 @@
 #include <signal.h>
 #include <sys/resource.h>
 
+/* A directory of its own for the logs of one test. The caller closes it. */
+static inline int logdir_new(void)
+{
+	static unsigned count;
+	_cleanup_free_ char *name = xasprintf("logs%u", count++);
+	int fd;
+
+	tempdir_mkdir(name);
+	fd = openat(tempdir.fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		bail("open %s: %s", name, strerror(errno));
+	return fd;
+}
+
 /* The file's text, "(none)" where there is none. The caller frees it. */
 static inline char *logdir_read_at(int dirfd, const char *name)
 {

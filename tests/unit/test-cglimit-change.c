@@ -7,11 +7,6 @@
 #include "tests/unit/tap.h"
 #include "tests/unit/tempdir.h"
 
-static struct cglimits memory(uint64_t bytes)
-{
-	return (struct cglimits){.has_memory = true, .memory = bytes};
-}
-
 static void check_file(const char *file, const char *expected)
 {
 	_cleanup_free_ char *now = NULL;
@@ -28,10 +23,34 @@ static void make_files(void)
 	tempdir_write("pids.max", "100");
 }
 
-static void set_pids(struct cglimits *l, uint64_t pids)
+static void check_files(const char *memory, const char *cpu_weight, const char *pids)
 {
-	l->has_pids = true;
-	l->pids = pids;
+	check_file("memory.max", memory);
+	check_file("cpu.weight", cpu_weight);
+	check_file("pids.max", pids);
+}
+
+/* As the files of make_files() say, without the weight. */
+static struct cglimits before(void)
+{
+	return (struct cglimits){
+		.has_memory = true,
+		.memory = 4096,
+		.has_pids = true,
+		.pids = 100,
+	};
+}
+
+static struct cglimits after(void)
+{
+	return (struct cglimits){
+		.has_memory = true,
+		.memory = 8192,
+		.has_pids = true,
+		.pids = 200,
+		.has_cpu_weight = true,
+		.cpu_weight = 300,
+	};
 }
 
 static int change(const struct cglimits *from, const struct cglimits *to, struct th_err *err)
@@ -42,25 +61,16 @@ static int change(const struct cglimits *from, const struct cglimits *to, struct
 static void test_change(void)
 {
 	_cleanup_err_ struct th_err err = TH_ERR_INIT;
-	struct cglimits from = memory(4096), to = memory(8192);
+	struct cglimits from = before(), to = after();
 
 	make_files();
-	set_pids(&from, 100);
-	set_pids(&to, 200);
-	to.has_cpu_weight = true;
-	to.cpu_weight = 300;
 	is_int(change(&from, &to, &err), 0, "changed: %s", err_text(&err));
-	check_file("memory.max", "8192");
-	check_file("pids.max", "200");
-	check_file("cpu.weight", "300");
+	check_files("8192", "300", "200");
 
 	/* What is the same is not touched, and what is not set any more has its default. */
 	tempdir_write("pids.max", "xxx");
-	from.has_pids = false;
-	to.has_cpu_weight = from.has_cpu_weight = true;
+	from = to;
 	from.cpu_weight = 100;
-	from.memory = 8192;
-	set_pids(&from, 200);
 	is_int(change(&to, &from, &err), 0, "and back: %s", err_text(&err));
 	check_file("cpu.weight", "100");
 	check_file("pids.max", "xxx");
@@ -110,13 +120,9 @@ static void test_change_devices(void)
 static void test_change_undone(void)
 {
 	_cleanup_err_ struct th_err err = TH_ERR_INIT;
-	struct cglimits from = memory(4096), to = memory(8192);
+	struct cglimits from = before(), to = after();
 
 	make_files();
-	set_pids(&from, 100);
-	set_pids(&to, 200);
-	to.has_cpu_weight = true;
-	to.cpu_weight = 300;
 	tempdir_symlink("/dev/full", "io.weight");
 	to.has_io_weight = true;
 	to.io_weight = 7;
@@ -125,9 +131,7 @@ static void test_change_undone(void)
 		"its text");
 	contains(err_text(&err), "; and it cannot be undone: limits.io-weight = unset",
 		"the undo's");
-	check_file("memory.max", "4096");
-	check_file("pids.max", "100");
-	check_file("cpu.weight", "100");
+	check_files("4096", "100", "100");
 	(void)unlinkat(tempdir.fd, "io.weight", 0);
 	err_clear(&err);
 
@@ -135,9 +139,7 @@ static void test_change_undone(void)
 	is_int(change(&from, &to, &err), -EOPNOTSUPP, "one is missing");
 	is_int(err.status, EXIT_UNAVAILABLE, "its exit status");
 	ok(!strstr(err_text(&err), "undone"), "all is as it was: %s", err_text(&err));
-	check_file("memory.max", "4096");
-	check_file("pids.max", "100");
-	check_file("cpu.weight", "100");
+	check_files("4096", "100", "100");
 	err_clear(&err);
 
 	/* Where nobody knows what there was, nothing is undone. */

@@ -8,19 +8,6 @@
 
 #include "tests/unit/logdir.h"
 
-static int new_dir(void)
-{
-	static unsigned count;
-	_cleanup_free_ char *name = xasprintf("logs%u", count++);
-	int fd;
-
-	tempdir_mkdir(name);
-	fd = openat(tempdir.fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		bail("open %s: %s", name, strerror(errno));
-	return fd;
-}
-
 static struct hooklog *new_log(struct loop *loop, int dirfd)
 {
 	strv_clear(&logdir_messages);
@@ -57,7 +44,7 @@ static char *without_times(char *text)
 
 static void test_lines(struct loop *loop)
 {
-	int dirfd = new_dir();
+	int dirfd = logdir_new();
 	struct hooklog *l = new_log(loop, dirfd);
 	_cleanup_free_ char *got = NULL;
 
@@ -86,7 +73,7 @@ static void test_lines(struct loop *loop)
 
 static void test_records(struct loop *loop)
 {
-	int dirfd = new_dir();
+	int dirfd = logdir_new();
 	struct hooklog *l = new_log(loop, dirfd);
 	json_t *record = json_pack(
 		"{s:s, s:f, s:s}", "name", "20-mount", "cpu_ms", 132.723, "last", "two\nlines");
@@ -123,7 +110,7 @@ static void test_records(struct loop *loop)
 
 static void test_many(struct loop *loop)
 {
-	int dirfd = new_dir();
+	int dirfd = logdir_new();
 	struct hooklog *l = new_log(loop, dirfd);
 	_cleanup_free_ char *text = xcalloc(1, 4097);
 
@@ -143,7 +130,7 @@ static void test_many(struct loop *loop)
 
 static void test_unusable(struct loop *loop)
 {
-	int dirfd = new_dir();
+	int dirfd = logdir_new();
 	struct hooklog *l = new_log(loop, dirfd);
 
 	if (symlinkat("target", dirfd, "hooks.log") != 0)

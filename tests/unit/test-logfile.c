@@ -12,19 +12,6 @@
 #include <sys/un.h>
 
 /* A directory for each check, so that they do not see each other's files. */
-static int new_dir(void)
-{
-	static unsigned count;
-	_cleanup_free_ char *name = xasprintf("logs%u", count++);
-	int fd;
-
-	tempdir_mkdir(name);
-	fd = openat(tempdir.fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		bail("open %s: %s", name, strerror(errno));
-	return fd;
-}
-
 static struct logfile *must_open(int dirfd, uint64_t max_size, unsigned max_files)
 {
 	struct th_err err = TH_ERR_INIT;
@@ -51,7 +38,7 @@ static void write_file(int dirfd, const char *name, const char *text)
 
 static void test_open(void)
 {
-	int dirfd = new_dir();
+	int dirfd = logdir_new();
 	struct logfile *f;
 	struct stat st;
 	mode_t umask_before = umask(077);
@@ -110,7 +97,7 @@ static void refused(int dirfd, int errnum, const char *word, const char *what)
 
 static void test_planted(void)
 {
-	int dirfd = new_dir(), sock;
+	int dirfd = logdir_new(), sock;
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	_cleanup_free_ char *here = NULL;
 
@@ -141,7 +128,7 @@ static void test_planted(void)
 
 static void test_rotation(void)
 {
-	int dirfd = new_dir();
+	int dirfd = logdir_new();
 	struct logfile *f = must_open(dirfd, 10, 3);
 	struct stat st;
 
@@ -184,7 +171,7 @@ static void test_rotation(void)
 
 static void test_hold(void)
 {
-	int dirfd = new_dir();
+	int dirfd = logdir_new();
 	struct logfile *f = must_open(dirfd, 10, 3);
 
 	(void)put(f, "aaaa\n");
@@ -201,7 +188,7 @@ static void test_hold(void)
 
 static void test_slots_taken(void)
 {
-	int dirfd = new_dir();
+	int dirfd = logdir_new();
 	struct logfile *f = must_open(dirfd, 5, 4);
 
 	strv_clear(&logdir_messages);
@@ -247,7 +234,7 @@ static void test_slots_taken(void)
 /* A rotation that fails for root too: a directory where the next file is due. */
 static void test_rotation_fails(void)
 {
-	int dirfd = new_dir();
+	int dirfd = logdir_new();
 	struct logfile *f = must_open(dirfd, 64, 3);
 	_cleanup_free_ char *expected = NULL;
 	_cleanup_free_ char *full = xcalloc(1, 65);
@@ -274,7 +261,7 @@ static void test_rotation_fails(void)
 
 static void test_rotation_denied(void)
 {
-	int dirfd = new_dir();
+	int dirfd = logdir_new();
 	struct logfile *f;
 
 	if (geteuid() == 0) {
@@ -304,7 +291,7 @@ static void test_rotation_denied(void)
 
 static void test_size_limit(void)
 {
-	int dirfd = new_dir();
+	int dirfd = logdir_new();
 	struct logfile *f = must_open(dirfd, 10000, 10);
 	_cleanup_free_ char *expected = NULL, *text = NULL;
 
@@ -404,7 +391,7 @@ static void test_full_disk(void)
 
 static void test_owner(void)
 {
-	int dirfd = new_dir();
+	int dirfd = logdir_new();
 	struct logfile *f = must_open(dirfd, 5, 2);
 	struct stat st = {0};
 
@@ -429,7 +416,7 @@ static void test_owner(void)
 /* All files together are the stream, whatever the pieces. */
 static void test_stream(void)
 {
-	int dirfd = new_dir();
+	int dirfd = logdir_new();
 	size_t total = 300000, from = 0, to = 0;
 	_cleanup_free_ char *data = xmalloc(total + 1);
 	struct strbuf joined = STRBUF_INIT;

@@ -25,19 +25,6 @@ struct rig {
 	struct logpump *pump;
 };
 
-static int new_dir(void)
-{
-	static unsigned count;
-	_cleanup_free_ char *name = xasprintf("logs%u", count++);
-	int fd;
-
-	tempdir_mkdir(name);
-	fd = openat(tempdir.fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		bail("open %s: %s", name, strerror(errno));
-	return fd;
-}
-
 static void on_dropped(void *arg, uint64_t total, int errnum)
 {
 	uint64_t *seen = arg;
@@ -166,7 +153,7 @@ static void feed(struct rig *r, const char *text, size_t n, int reader, struct s
 
 static void test_plain(void)
 {
-	struct rig r = {.dirfd = new_dir()};
+	struct rig r = {.dirfd = logdir_new()};
 	_cleanup_free_ char *lines = numbered_lines(50000), *got = NULL;
 
 	rig_start(&r, 1 << 20, -1, NULL);
@@ -181,7 +168,7 @@ static void test_plain(void)
 	is_uint(logpump_dropped(r.pump), 0, "nothing dropped");
 	rig_end(&r);
 
-	r.dirfd = new_dir();
+	r.dirfd = logdir_new();
 	rig_start(&r, 100000, -1, NULL);
 	feed(&r, lines, strlen(lines), -1, NULL);
 	ok(logpump_is_done(r.pump), "a long text");
@@ -196,7 +183,7 @@ static void test_plain(void)
 
 static void test_hold(void)
 {
-	struct rig r = {.dirfd = new_dir()};
+	struct rig r = {.dirfd = logdir_new()};
 	usec_t before;
 
 	rig_start(&r, 20, -1, NULL);
@@ -235,7 +222,7 @@ static void test_no_file(void)
 
 static void test_copy(void)
 {
-	struct rig r = {.dirfd = new_dir()};
+	struct rig r = {.dirfd = logdir_new()};
 	_cleanup_free_ char *lines = numbered_lines(30000), *got = NULL;
 	struct strbuf copied = STRBUF_INIT;
 	int copy[2];
@@ -259,7 +246,7 @@ static void test_copy(void)
 	fd_close(copy[1]);
 
 	/* A shared offset: what the shell wrote before and writes after stays. */
-	r.dirfd = new_dir();
+	r.dirfd = logdir_new();
 	copy[1] = openat(r.dirfd, "copy", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 	(void)fd_write_all(copy[1], "before\n", 7);
 	rig_start(&r, 1000, copy[1], NULL);
@@ -272,7 +259,7 @@ static void test_copy(void)
 	rig_end(&r);
 	fd_close(copy[1]);
 
-	r.dirfd = new_dir();
+	r.dirfd = logdir_new();
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, copy) < 0)
 		bail("socketpair: %s", strerror(errno));
 	(void)fcntl(copy[0], F_SETFL, O_NONBLOCK);
@@ -297,7 +284,7 @@ static void count_tick(void *arg)
 /* A reader that does not read: the source is paused, the loop is not. */
 static void check_slow(int reader, int writer, const char *what)
 {
-	struct rig r = {.dirfd = new_dir()};
+	struct rig r = {.dirfd = logdir_new()};
 	_cleanup_free_ char *lines = numbered_lines(100000), *got = NULL;
 	struct strbuf copied = STRBUF_INIT;
 	size_t n = strlen(lines), given = 0, idle = 0;
@@ -368,7 +355,7 @@ static void test_slow_copy(void)
 
 static void test_terminal(void)
 {
-	struct rig r = {.dirfd = new_dir()};
+	struct rig r = {.dirfd = logdir_new()};
 	_cleanup_free_ char *lines = numbered_lines(20000), *got = NULL;
 	int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK), slave = -1;
 	struct strbuf copied = STRBUF_INIT;
@@ -404,7 +391,7 @@ static void test_terminal(void)
 
 static void test_copy_gone(void)
 {
-	struct rig r = {.dirfd = new_dir()};
+	struct rig r = {.dirfd = logdir_new()};
 	_cleanup_free_ char *lines = numbered_lines(20000), *got = NULL;
 	int copy[2], full;
 
@@ -424,7 +411,7 @@ static void test_copy_gone(void)
 	fd_close(copy[1]);
 
 	/* Gone while it is waited for. */
-	r.dirfd = new_dir();
+	r.dirfd = logdir_new();
 	if (fd_pipe(copy, 0) < 0)
 		bail("pipe");
 	rig_start(&r, 1 << 20, copy[1], NULL);
@@ -441,7 +428,7 @@ static void test_copy_gone(void)
 	fd_close(copy[1]);
 
 	/* Gone before the first byte. */
-	r.dirfd = new_dir();
+	r.dirfd = logdir_new();
 	if (fd_pipe(copy, 0) < 0)
 		bail("pipe");
 	fd_close(copy[0]);
@@ -455,7 +442,7 @@ static void test_copy_gone(void)
 	fd_close(copy[1]);
 
 	full = open("/dev/full", O_WRONLY | O_CLOEXEC);
-	r.dirfd = new_dir();
+	r.dirfd = logdir_new();
 	rig_start(&r, 1 << 20, full, NULL);
 	rig_put(&r, "one\n");
 	ok(run_until(log_size(&r) == 4), "a copy that cannot be written");
@@ -469,7 +456,7 @@ static void test_copy_gone(void)
 	fd_close(full);
 
 	full = open("/dev/null", O_WRONLY | O_CLOEXEC);
-	r.dirfd = new_dir();
+	r.dirfd = logdir_new();
 	rig_start(&r, 1 << 20, full, NULL);
 	rig_put(&r, "one\n");
 	rig_close_source(&r);
@@ -481,7 +468,7 @@ static void test_copy_gone(void)
 
 static void test_finish(void)
 {
-	struct rig r = {.dirfd = new_dir()};
+	struct rig r = {.dirfd = logdir_new()};
 	_cleanup_free_ char *lines = numbered_lines(20000), *got = NULL;
 	usec_t before;
 	ssize_t given;
@@ -498,7 +485,7 @@ static void test_finish(void)
 	rig_end(&r);
 
 	/* A copy that is not read: bounded, and the log complete. */
-	r.dirfd = new_dir();
+	r.dirfd = logdir_new();
 	if (fd_pipe(copy, 0) < 0)
 		bail("pipe");
 	rig_start(&r, 1 << 20, copy[1], NULL);
@@ -531,7 +518,7 @@ static void test_finish(void)
 	fd_close(copy[1]);
 
 	/* Held back and never finished. */
-	r.dirfd = new_dir();
+	r.dirfd = logdir_new();
 	rig_start(&r, 20, -1, NULL);
 	rig_put(&r, "first line\nhalf");
 	ok(run_until(log_size(&r) == 11), "a half line is held back");
@@ -567,7 +554,7 @@ static void on_slow_read(void *arg)
 
 static void test_drain(void)
 {
-	struct rig r = {.dirfd = new_dir()};
+	struct rig r = {.dirfd = logdir_new()};
 	_cleanup_free_ char *lines = numbered_lines(20000);
 	struct slow_reader reader = {0};
 	bool give_up = false;
@@ -595,7 +582,7 @@ static void test_drain(void)
 	rig_end(&r);
 	strbuf_done(&reader.text);
 
-	r.dirfd = new_dir();
+	r.dirfd = logdir_new();
 	rig_start(&r, 1 << 20, copy[1], NULL);
 	given = 0;
 	for (int i = 0; i < 5; i++) {
@@ -629,7 +616,7 @@ static bool is_mapped(const void *at)
 
 static void test_idle(void)
 {
-	struct rig r = {.dirfd = new_dir()};
+	struct rig r = {.dirfd = logdir_new()};
 	_cleanup_free_ char *block = xmalloc(60001);
 	const void *buffer;
 

@@ -13,19 +13,6 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 
-static int new_dir(void)
-{
-	static unsigned count;
-	_cleanup_free_ char *name = xasprintf("logs%u", count++);
-	int fd;
-
-	tempdir_mkdir(name);
-	fd = openat(tempdir.fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		bail("open %s: %s", name, strerror(errno));
-	return fd;
-}
-
 static void put(int dirfd, const char *text, uint64_t max_size, unsigned max_files)
 {
 	struct th_err err = TH_ERR_INIT;
@@ -74,7 +61,7 @@ static void check_run(
 
 static void test_runs(void)
 {
-	int dirfd = new_dir();
+	int dirfd = logdir_new();
 	_cleanup_logruns_ struct logruns runs = {0};
 
 	note(dirfd, 1);
@@ -114,7 +101,7 @@ static void test_runs(void)
 
 static void test_damaged(void)
 {
-	int dirfd = new_dir();
+	int dirfd = logdir_new();
 	_cleanup_logruns_ struct logruns runs = {0};
 	struct th_err err = TH_ERR_INIT;
 	static const char *const text = "2 2026-11-21T10:44:45.123Z stdout.log=1:2.000000003:4 "
@@ -159,7 +146,7 @@ static void test_damaged(void)
 
 static void test_many(void)
 {
-	int dirfd = new_dir();
+	int dirfd = logdir_new();
 	_cleanup_logruns_ struct logruns runs = {0};
 	off_t largest = 0;
 
@@ -186,7 +173,7 @@ static void check_tail(struct logread *r, uint64_t from, uint64_t to, uint64_t l
 
 static void test_read(void)
 {
-	int dirfd = new_dir();
+	int dirfd = logdir_new();
 	struct logread *r = NULL;
 	_cleanup_free_ char *blocks = xmalloc(300001);
 	struct th_err err = TH_ERR_INIT;
@@ -258,7 +245,7 @@ static int write_files(int dirfd, _Atomic unsigned *written)
 
 static void test_rotating(void)
 {
-	int dirfd = new_dir(), status = -1;
+	int dirfd = logdir_new(), status = -1;
 	_Atomic unsigned *written = mmap(
 		NULL, sizeof(*written), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	bool all = true;
