@@ -209,9 +209,11 @@ static void say_stop_budget(const struct task_view *v, const struct layout *l)
 
 static uint64_t oom_kills(const struct task_view *v)
 {
+	struct proc_table procs = {.v = NULL};
 	struct task_stats stats;
 
-	task_stats_read(v, &stats);
+	task_stats_read(v, &procs, &stats);
+	proc_table_done(&procs);
 	return stats.oom_kills;
 }
 

@@ -19,6 +19,7 @@ void stats_rows_done(struct stats_rows *r)
 	for (size_t i = 0; i < r->n; i++)
 		task_view_done(&r->v[i].view);
 	free(r->v);
+	proc_table_done(&r->procs);
 	*r = (struct stats_rows){0};
 }
 
@@ -30,7 +31,7 @@ static void add_row(struct stats_rows *rows, struct task_view *view)
 	row = &rows->v[rows->n++];
 	*row = (struct stats_row){.view = *view, .cpu_percent = -1};
 	*view = (struct task_view){0};
-	task_stats_read(&row->view, &row->stats);
+	task_stats_read(&row->view, &rows->procs, &row->stats);
 }
 
 static int read_group(
@@ -65,6 +66,7 @@ int stats_rows_read(const struct layout *l, const struct task_list *names, struc
 		if (r == 0)
 			add_row(&rows, &v);
 	}
+	proc_table_done(&rows.procs);
 	if (r < 0)
 		return r;
 	*ret = rows;

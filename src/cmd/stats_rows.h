@@ -19,6 +19,7 @@ struct stats_row {
 struct stats_rows {
 	struct stats_row *v;
 	size_t n;
+	struct proc_table procs; /* while they are read */
 };
 void stats_rows_done(struct stats_rows *r);
 #define _cleanup_stats_rows_ _cleanup_(stats_rows_done)

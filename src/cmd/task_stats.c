@@ -62,9 +62,10 @@ static void read_cgroup(int fd, struct task_stats *ret)
 
 /* With a cgroup its processes; else what is below the keeper, and the keeper itself, which has
  * waited for those that have ended. False where there are none. */
-static bool add_processes(int cgroup_fd, const struct live_state *l, struct procstat *ret)
+static bool add_processes(
+	int cgroup_fd, const struct live_state *l, struct proc_table *procs, struct procstat *ret)
 {
-	_cleanup_free_ struct proc_entry *tree = NULL;
+	const struct proc_entry *tree = NULL;
 	_cleanup_free_ pid_t *pids = NULL;
 	pid_t root = l->keeper_pid > 0 ? l->keeper_pid : l->main_pid;
 	uint64_t ticks = l->keeper_pid > 0 ? l->keeper_start_ticks : l->main_start_ticks;
@@ -79,7 +80,7 @@ static bool add_processes(int cgroup_fd, const struct live_state *l, struct proc
 	}
 	if (root <= 0 || !proc_is_alive(root, ticks))
 		return false;
-	n = proc_tree(root, &tree);
+	n = proc_table_tree(procs, root, &tree);
 	for (int i = 0; i < n; i++)
 		(void)procstat_add(tree[i].pid, ret);
 	(void)procstat_add(root, ret);
@@ -91,11 +92,12 @@ static bool add_processes(int cgroup_fd, const struct live_state *l, struct proc
 	return n >= 0;
 }
 
-static void read_proc(int cgroup_fd, const struct task_view *v, struct task_stats *ret)
+static void read_proc(
+	int cgroup_fd, const struct task_view *v, struct proc_table *procs, struct task_stats *ret)
 {
 	struct procstat st = {0};
 
-	if (!v->has_live || !add_processes(cgroup_fd, &v->live, &st))
+	if (!v->has_live || !add_processes(cgroup_fd, &v->live, procs, &st))
 		return;
 	if (ret->cpu == STATS_UNKNOWN) {
 		ret->cpu = STATS_FROM_PROC;
@@ -139,7 +141,7 @@ static void read_record(const struct usage *u, struct task_stats *ret)
 	}
 }
 
-void task_stats_read(const struct task_view *v, struct task_stats *ret)
+void task_stats_read(const struct task_view *v, struct proc_table *procs, struct task_stats *ret)
 {
 	_cleanup_close_ int fd = -1;
 
@@ -154,7 +156,7 @@ void task_stats_read(const struct task_view *v, struct task_stats *ret)
 		read_cgroup(fd, ret);
 	if (ret->cpu == STATS_UNKNOWN || ret->memory == STATS_UNKNOWN ||
 		ret->pids == STATS_UNKNOWN || ret->io == STATS_UNKNOWN)
-		read_proc(fd, v, ret);
+		read_proc(fd, v, procs, ret);
 }
 
 double task_stats_cpu_percent(const struct task_stats *before, const struct task_stats *now)

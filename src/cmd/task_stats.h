@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "cmd/task_view.h"
 #include "os/cgstat.h"
+#include "os/proc.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -36,8 +37,9 @@ struct task_stats {
 	struct cgstat_pressure pressure[CGSTAT_RESOURCES];
 };
 
-/* Cannot fail: what is not known is STATS_UNKNOWN. */
-void task_stats_read(const struct task_view *v, struct task_stats *ret);
+/* Cannot fail: what is not known is STATS_UNKNOWN. `procs`, all zero at first, is shared by tasks
+ * that are looked at together, as a scan of /proc for each is dear. */
+void task_stats_read(const struct task_view *v, struct proc_table *procs, struct task_stats *ret);
 
 /* CPU time used from `before` to `now` in percent of one CPU; below 0 where that cannot be told. */
 double task_stats_cpu_percent(const struct task_stats *before, const struct task_stats *now);

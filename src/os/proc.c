@@ -285,28 +285,50 @@ static void swap_entries(struct proc_entry *a, struct proc_entry *b)
 	*b = e;
 }
 
-int proc_tree(pid_t root, struct proc_entry **ret)
+/* Breadth first and in place: all[0 .. found) are the descendants known so far, and `next` is the
+ * first whose children have not been gathered. */
+static size_t gather_tree(struct proc_entry *all, size_t n, pid_t root)
 {
-	_cleanup_free_ struct proc_entry *all = NULL;
 	pid_t parent = root;
-	size_t n = 0, found = 0;
-	int r;
+	size_t found = 0;
 
-	r = scan_all(&all, &n);
-	if (r < 0)
-		return r;
-	/* Breadth first and in place: all[0 .. found) are the descendants known so far, and `next`
-	 * is the first whose children have not been gathered. */
 	for (size_t next = 0;; next++) {
 		for (size_t i = found; i < n; i++)
 			if (all[i].ppid == parent && all[i].pid != root)
 				swap_entries(&all[i], &all[found++]);
 		if (next == found)
-			break;
+			return found;
 		parent = all[next].pid;
 	}
+}
+
+int proc_tree(pid_t root, struct proc_entry **ret)
+{
+	_cleanup_free_ struct proc_entry *all = NULL;
+	size_t n = 0, found;
+	int r = scan_all(&all, &n);
+
+	if (r < 0)
+		return r;
+	found = gather_tree(all, n, root);
 	*ret = TAKE_PTR(all);
 	return (int)found;
+}
+
+int proc_table_tree(struct proc_table *t, pid_t root, const struct proc_entry **ret)
+{
+	int r = t->v ? 0 : scan_all(&t->v, &t->n);
+
+	if (r < 0)
+		return r;
+	*ret = t->v;
+	return (int)gather_tree(t->v, t->n, root);
+}
+
+void proc_table_done(struct proc_table *t)
+{
+	free(t->v);
+	*t = (struct proc_table){.v = NULL};
 }
 
 int proc_entry_signal(const struct proc_entry *e, int sig)

@@ -76,6 +76,15 @@ struct proc_entry {
  */
 int proc_tree(pid_t root, struct proc_entry **ret);
 
+/* The same for many roots with one scan, which the first call makes; all zero before. *ret is the
+ * table's, until the next call. */
+struct proc_table {
+	struct proc_entry *v;
+	size_t n;
+};
+int proc_table_tree(struct proc_table *t, pid_t root, const struct proc_entry **ret);
+void proc_table_done(struct proc_table *t);
+
 /* A signal for the process of that entry, unless its pid is another's by now. 0 or -errno (-ESRCH).
  */
 int proc_entry_signal(const struct proc_entry *e, int sig);

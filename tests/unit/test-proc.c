@@ -232,6 +232,31 @@ static void test_depth(void)
 	(void)close(fds[1]);
 }
 
+static void test_table(void)
+{
+	struct proc_table table = {.v = NULL};
+	const struct proc_entry *below;
+	int first_fd, second_fd, n;
+	pid_t first = start_child(&first_fd), second;
+
+	n = proc_table_tree(&table, getpid(), &below);
+	ok(n == 1 && below[0].pid == first, "a table has a child");
+	second = start_child(&second_fd);
+	is_int(proc_table_tree(&table, first, &below), 0, "which has none");
+	is_int(proc_table_tree(&table, getpid(), &below), 1,
+		"asked again it is the same table, without one that was born since");
+	ok(n == 1 && below[0].pid == first, "and the same child");
+	proc_table_done(&table);
+	is_int(proc_table_tree(&table, getpid(), &below), 2, "a new one has both");
+	proc_table_done(&table);
+	(void)kill(first, SIGKILL);
+	(void)kill(second, SIGKILL);
+	(void)wait_child(first);
+	(void)wait_child(second);
+	fd_close(first_fd);
+	fd_close(second_fd);
+}
+
 int main(void)
 {
 	test_self();
@@ -240,5 +265,6 @@ int main(void)
 	test_tree();
 	(void)prctl(PR_SET_CHILD_SUBREAPER, 1);
 	test_depth();
+	test_table();
 	return done_testing();
 }
