@@ -57,13 +57,14 @@ static int select_path(const struct tmpl *t, const struct tmpl_metric *m, const 
 	return 0;
 }
 
-/* JSON with a path in it; what is no JSON is a string where the path allows it. */
+/* JSON with a path in it; what is no JSON is a string, and `why` tells it, unless nobody asked for
+ * a part of it. */
 static int result_of_document(const struct tmpl *t, const struct tmpl_metric *m,
-	const struct reply *a, struct value_pool *pool, struct value *ret, struct th_err *err)
+	const struct reply *a, struct value_pool *pool, struct value *ret, struct th_err *why,
+	struct th_err *err)
 {
-	_cleanup_err_ struct th_err why = TH_ERR_INIT;
 	struct value root;
-	int r = value_from_json(pool, a->body ? a->body : "", a->size, &root, &why);
+	int r = value_from_json(pool, a->body ? a->body : "", a->size, &root, why);
 
 	if (r == 0)
 		return select_path(t, m, &root, pool, ret, err);
@@ -73,10 +74,14 @@ static int result_of_document(const struct tmpl *t, const struct tmpl_metric *m,
 		/* as a shell's $(...) */
 		while (m->provider == TMPL_EXEC && n > 0 && a->body[n - 1] == '\n')
 			n--;
+		if (!m->path)
+			err_clear(why);
 		return value_make_string(pool, a->body ? a->body : "", n, ret);
 	}
-	return err_set(
-		err, EXIT_DATAERR, EINVAL, "cannot read the answer as JSON: %s", err_text(&why));
+	(void)err_set(
+		err, EXIT_DATAERR, EINVAL, "cannot read the answer as JSON: %s", err_text(why));
+	err_clear(why);
+	return -EINVAL;
 }
 
 static const struct value *member(const struct value *map, const char *key, enum value_type type)
@@ -214,8 +219,9 @@ static int result_of_field(const struct tmpl_metric *m, const struct reply *a,
 	return 0;
 }
 
+/* `no_json` says why the path was not looked at, where it was not. */
 static int result_of(const struct tmpl *t, const struct tmpl_metric *m, const struct reply *a,
-	struct value_pool *pool, struct value *ret, struct th_err *err)
+	struct value_pool *pool, struct value *ret, struct th_err *no_json, struct th_err *err)
 {
 	if (a->error)
 		return err_set(err, EXIT_UNAVAILABLE, EIO, "%s", a->error);
@@ -237,7 +243,7 @@ static int result_of(const struct tmpl *t, const struct tmpl_metric *m, const st
 	case TMPL_FILE:
 		break;
 	}
-	return result_of_document(t, m, a, pool, ret, err);
+	return result_of_document(t, m, a, pool, ret, no_json, err);
 }
 
 /* ---- conditions ------------------------------------------------------------------------------ */
@@ -382,13 +388,25 @@ static void cut(char *text, size_t max)
 		text[max] = '\0';
 }
 
-static void finish(const struct args *args, const struct strv *secrets, int r, struct th_err *err,
-	struct measurement *ret)
+/* A condition was not met by the whole answer: it was meant for a part of it. */
+static void add_no_json(struct measurement *m, const struct th_err *no_json)
+{
+	_cleanup_free_ char *before = m->message;
+	_cleanup_free_ char *why = str_escape(err_text(no_json), REASON_MAX);
+
+	m->message = xasprintf("%s (jsonPath was not looked at: %s)", before, why);
+}
+
+/* `no_json`: NULL, or not set, where nothing is to be said of it. */
+static void finish(const struct args *args, const struct strv *secrets, int r,
+	const struct th_err *err, const struct th_err *no_json, struct measurement *ret)
 {
 	if (r < 0) {
 		ret->phase = PHASE_ERROR;
 		ret->message = str_escape(err_text(err), 2 * REASON_MAX);
 	}
+	if (ret->message && no_json && err_is_set(no_json))
+		add_no_json(ret, no_json);
 	redact(args, secrets, &ret->message);
 	redact(args, secrets, &ret->value);
 	cut(ret->value, ASSESS_VALUE_MAX);
@@ -398,19 +416,19 @@ void assess(const struct tmpl *t, const struct tmpl_metric *m, const struct args
 	const struct reply *a, struct measurement *ret)
 {
 	_cleanup_value_pool_ struct value_pool pool = VALUE_POOL_INIT;
-	_cleanup_err_ struct th_err err = TH_ERR_INIT;
+	_cleanup_err_ struct th_err err = TH_ERR_INIT, no_json = TH_ERR_INIT;
 	struct value result = {.type = VALUE_NIL}, response;
 	int r;
 
 	pool.limit_bytes = POOL_MAX;
-	r = result_of(t, m, a, &pool, &result, &err);
+	r = result_of(t, m, a, &pool, &result, &no_json, &err);
 	if (r == 0)
 		r = response_to_value(a, &pool, &response);
 	if (r == 0)
 		r = judge(t, m, args, result, &response, &pool, ret, &err);
 	else
 		(void)bad(&err, "the answer is too large");
-	finish(args, &a->secrets, r, &err, ret);
+	finish(args, &a->secrets, r, &err, &no_json, ret);
 }
 
 /* ---- values that were recorded --------------------------------------------------------------- */
@@ -485,5 +503,5 @@ void assess_value(const struct tmpl *t, const struct tmpl_metric *m, const struc
 	r = value_from_text(t, m, value, &pool, &result, &err);
 	if (r == 0)
 		r = judge(t, m, args, result, NULL, &pool, ret, &err);
-	finish(args, NULL, r, &err, ret);
+	finish(args, NULL, r, &err, NULL, ret);
 }

@@ -54,7 +54,10 @@ static void get_headers(struct reader *r, struct tmpl_metric *m, const json_t *o
 	if (!list || json_is_null(list))
 		return;
 	if (!json_is_array(list) || json_array_size(list) > 100) {
-		reader_complain(r, "headers", "headers: not a list of at most 100");
+		reader_complain(r, "headers",
+			json_is_string(list) ? "headers: not a list (in INI: "
+					       "PROVIDER.headers.NAME = VALUE)"
+					     : "headers: not a list of at most 100");
 		return;
 	}
 	json_array_foreach(list, i, h)

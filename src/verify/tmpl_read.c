@@ -128,6 +128,11 @@ static void read_metric(struct reader *r, struct tmpl_metric *m, const json_t *o
 	check_counts(r, m);
 	warn_of_counts(r, m);
 	reader_provider(r, m, o);
+	if (m->provider == TMPL_EXEC && json_object_get(o, "provider") && !m->path && !m->success &&
+		!m->failure)
+		reader_warn(r, "provider",
+			"has no condition, so any exit status is Successful (write "
+			"successCondition = result == 0)");
 }
 
 /* Go's regular expressions, unanchored, as both projects match them. */

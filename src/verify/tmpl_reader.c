@@ -141,6 +141,21 @@ void reader_complain_err(struct reader *r, const char *field, struct th_err *err
 	err_clear(err);
 }
 
+/* What was meant: the nearest, or the only one that begins so. NULL: nobody knows. */
+static const char *suggest_field(const char *key, const char *const *known, size_t n)
+{
+	const char *near = suggest_nearest(key, known, n), *found = NULL;
+
+	for (size_t i = 0; !near && i < n; i++) {
+		if (!str_starts_with(known[i], key))
+			continue;
+		if (found)
+			return NULL;
+		found = known[i];
+	}
+	return near ? near : found;
+}
+
 void reader_check_fields(
 	struct reader *r, const json_t *o, const char *what, const char *const *known)
 {
@@ -162,7 +177,7 @@ void reader_check_fields(
 			ok = ok || strcmp(known[i], key) == 0;
 		if (ok)
 			continue;
-		near = suggest_nearest(key, known, n);
+		near = suggest_field(key, known, n);
 		/* there the key is the place */
 		if (lines_place(lines_member(r->at, key)))
 			reader_complain(r, key, "unknown field%s%s%s",

@@ -195,7 +195,10 @@ int value_from_json(struct value_pool *pool, const char *text, size_t size, stru
 			json = json_loadb(strbuf_str(&mended), mended.len, flags, &error);
 	}
 	if (!json) {
-		_cleanup_free_ char *why = str_escape(error.text, 120);
+		/* "near 'xyz'" may be a part of a secret, which nobody would know for one */
+		const char *near = strstr(error.text, " near ");
+		size_t len = near ? (size_t)(near - error.text) : strlen(error.text);
+		_cleanup_free_ char *why = str_escape_n(error.text, len, 120);
 
 		return err_set(err, EXIT_DATAERR, EINVAL, "not JSON: line %d, column %d: %s",
 			error.line, error.column, why);

@@ -468,6 +468,24 @@ oauth2()
 	[[ $stderr == *"more than one of basicAuth, oauth2 and sigv4"* ]]
 }
 
+@test "what is no JSON: the path is not looked at, which is told, without a part of a secret" {
+	server
+	echo 's3cret-token and more' >"$www/text"
+	printf '%s\n' '[arg token]' 'env = TOKEN' '[metric m]' 'consecutiveErrorLimit = 0' "web.url = $http/text" \
+		'web.jsonPath = {$.age}' 'web.headers.X = {{ args.token }}' 'successCondition = asInt(result) < 30' >"$t"
+	TOKEN=s3cret-token verify -2
+	[[ $stderr == *"'***** and more"*"is no integer (jsonPath was not looked at: not JSON: line 1, column "* ]]
+	[[ $stderr != *s3cret* ]]
+	TOKEN=s3cret-token verify -2 --dialect=bcs
+	[[ $stderr == *"cannot read the answer as JSON: not JSON: line 1"* ]]
+	[[ $stderr != *s3cret* ]]
+	run ! grep -q s3cret "$record"
+	# a condition of the whole is as it was
+	sed -i -e '/jsonPath/d' -e 's/^successCondition.*/successCondition = result == "x"/' "$t"
+	TOKEN=s3cret-token verify -1
+	[[ $stderr != *jsonPath* ]]
+}
+
 @test "a secret is told nowhere, in whatever form it comes back" {
 	server
 	local secret='p"a\ss/w&rd '\''x'

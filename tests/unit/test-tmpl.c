@@ -184,6 +184,12 @@ static void test_lines(void)
 		{"[metric m]\nweb.url = ftp://h\n", "t:2: [metric m] web.url: neither http"},
 		{"[metric m]\nweb.url = http://h\nweb.ulr = x\n",
 			"t:3: [metric m] web.ulr: unknown field (did you mean 'url'?)"},
+		{"[metric m]\nweb.url = http://h\nweb.timeout = 5\n",
+			"t:3: [metric m] web.timeout: unknown field (did you mean "
+			"'timeoutSeconds'?)"},
+		{"[metric m]\nweb.url = http://h\nweb.headers = X-A: b\n",
+			"t:3: [metric m] web.headers: not a list (in INI: PROVIDER.headers.NAME "
+			"= VALUE)"},
 		{"[metric m]\nweb.url = http://h\nweb.jsonPath = {$.a[}\n",
 			"t:3: [metric m] web.jsonPath '"},
 		{"[metric m]\nsuccessCondition = 1 +\ntcp.address = h:1\n",
@@ -232,6 +238,8 @@ static void test_warnings(void)
 		{METRIC "    provider: {web: {url: 'http://h', jsonPath: $.age}}\n",
 			"has no braces"},
 		{METRIC WEB "  args:\n  - {name: a, value: b}\n", "'a' is never used"},
+		{"[metric m]\nexec.command = x\n",
+			"t:2: [metric m]: has no condition, so any exit status is Successful"},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
