@@ -16,7 +16,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -24,11 +23,8 @@
 #define RESULT_NAME    "result"
 #define STATE_DIR_NAME "hook-state"
 
-/* Lines of a failing hook that are kept for the terminal and for the record. */
-#define TAIL_LINES   50
+/* Of the output of a failing hook, for the record. */
 #define RECORD_LINES 20
-
-#define PROGRESS_AFTER (3 * USEC_PER_SEC)
 
 void point_result_done(struct point_result *r)
 {
@@ -40,82 +36,16 @@ void point_result_done(struct point_result *r)
 
 /* ---- output ---- */
 
-struct shown {
-	struct hook_session *session;
-	const char *label; /* "pre-start/20-mount" */
-	struct strv tail;  /* ring: the oldest is at `first` */
-	size_t first;
-	struct loop_timer timer;
-	usec_t since, timeout;
-	bool progress_on_screen;
-};
-
-static void clear_progress(struct shown *o)
+static struct hook_shown shown_as(const struct hook_session *s, const char *label)
 {
-	if (!o->progress_on_screen)
-		return;
-	(void)fd_write_all(STDERR_FILENO, "\r\033[K", 4);
-	o->progress_on_screen = false;
-}
-
-static void show_progress(void *arg)
-{
-	struct shown *o = arg;
-	usec_t now = clock_monotonic_usec();
-	_cleanup_free_ char *line = NULL;
-
-	line = xasprintf("\r\033[K%s: %" PRIu64 "s of %" PRIu64 "s", o->label,
-		usec_sub(now, o->since) / USEC_PER_SEC, o->timeout / USEC_PER_SEC);
-	(void)fd_write_all(STDERR_FILENO, line, strlen(line));
-	o->progress_on_screen = true;
-	loop_set_timer(o->session->loop, &o->timer, now + USEC_PER_SEC, show_progress, o);
-}
-
-static void print_line(struct shown *o, const char *line, size_t n)
-{
-	_cleanup_free_ char *text = str_escape_n(line, n, 0);
-	_cleanup_free_ char *whole = xasprintf("[%s] %s\n", o->label, text);
-
-	clear_progress(o);
-	(void)fd_write_all(STDERR_FILENO, whole, strlen(whole));
-}
-
-/* A NUL would hide the rest of the line. */
-static char *copy_line(const char *line, size_t n)
-{
-	return memchr(line, '\0', n) ? str_escape_n(line, n, 0) : xstrndup(line, n);
+	return (struct hook_shown){
+		.loop = s->loop, .log = s->log, .show = &s->show, .label = label};
 }
 
 static void take_line(void *arg, const struct hook *h, const char *line, size_t n)
 {
-	struct shown *o = arg;
-	struct hook_session *s = o->session;
-
 	(void)h;
-	if (s->log)
-		hooklog_line(s->log, o->label, line, n);
-	if (s->show == HOOK_SHOW_ALWAYS)
-		print_line(o, line, n);
-	if (o->tail.n < TAIL_LINES) {
-		strv_take(&o->tail, copy_line(line, n));
-	} else {
-		free(o->tail.v[o->first]);
-		o->tail.v[o->first] = copy_line(line, n);
-		o->first = (o->first + 1) % TAIL_LINES;
-	}
-}
-
-static const char *tail_line(const struct shown *o, size_t i)
-{
-	return o->tail.v[(o->first + i) % o->tail.n];
-}
-
-static void show_failing(struct shown *o)
-{
-	if (o->session->show != HOOK_SHOW_FAILING)
-		return;
-	for (size_t i = 0; i < o->tail.n; i++)
-		print_line(o, tail_line(o, i), strlen(tail_line(o, i)));
+	hook_shown_take_line(arg, line, n);
 }
 
 /* A process that a hook left in the background says something. */
@@ -124,131 +54,12 @@ static void take_background_line(
 {
 	struct hook_session *s = arg;
 	_cleanup_free_ char *label = xasprintf("%s/%s", point_name(point), name);
-	struct shown out = {.session = s, .label = label};
+	struct hook_shown out = shown_as(s, label);
 
-	if (s->log)
-		hooklog_line(s->log, label, line, n);
-	if (s->show == HOOK_SHOW_ALWAYS)
-		print_line(&out, line, n);
+	hook_shown_tell_line(&out, line, n);
 }
 
-/* ---- what is handed over ---- */
-
-static struct handed_env *handed_of(struct hook_session *s, uid_t uid)
-{
-	for (size_t i = 0; i < s->n_handed; i++)
-		if (s->handed[i].uid == uid)
-			return &s->handed[i];
-	s->handed = xreallocarray(s->handed, s->n_handed + 1, sizeof(*s->handed));
-	s->handed[s->n_handed] = (struct handed_env){.uid = uid, .env = STRV_INIT};
-	return &s->handed[s->n_handed++];
-}
-
-static json_t *strv_to_object(const struct strv *sv)
-{
-	json_t *o = json_object();
-
-	for (size_t i = 0; i < sv->n; i++) {
-		const char *eq = strchr(sv->v[i], '=');
-		_cleanup_free_ char *name = NULL;
-
-		if (!eq)
-			continue;
-		name = xstrndup(sv->v[i], (size_t)(eq - sv->v[i]));
-		(void)json_object_set_new(o, name, json_string(eq + 1));
-	}
-	return o;
-}
-
-static void hand_on(struct hook_session *s, uid_t uid, const char *name, const char *value)
-{
-	env_set(&handed_of(s, uid)->env, name, value);
-	env_set(&s->task_env, name, value);
-}
-
-/* What a hook that is passed over has handed on when it ran. */
-static void hand_on_again(struct hook_session *s, const json_t *entry)
-{
-	json_t *env = json_object_get(entry, "env"), *value;
-	uid_t uid = (uid_t)json_integer_value(json_object_get(entry, "uid"));
-	const char *name;
-
-	json_object_foreach(env, name, value) hand_on(s, uid, name, json_string_value(value));
-}
-
-/* Is `other` (POINT/NAME) the hook of `label` at another point? A group's hook is not its tasks'.
- */
-static bool is_same_hook(const char *label, const char *other)
-{
-	const char *name = strchr(label, '/'), *other_name = strchr(other, '/');
-	bool group =
-		str_starts_with(label, "pre-deploy/") || str_starts_with(label, "post-deploy/");
-	bool other_group =
-		str_starts_with(other, "pre-deploy/") || str_starts_with(other, "post-deploy/");
-
-	return group == other_group && name && other_name && strcmp(name, other_name) == 0;
-}
-
-/* The entry whose state is that of the hook `label` of the user `uid`; NULL: there is none. What
- * one user's hook keeps is not for another's. */
-static json_t *entry_with_state(const struct hook_session *s, const char *label, uid_t uid)
-{
-	const char *other;
-	json_t *entry;
-
-	json_object_foreach(s->state, other, entry)
-	{
-		if (is_same_hook(label, other) &&
-			(uid_t)json_integer_value(json_object_get(entry, "uid")) == uid &&
-			json_object_size(json_object_get(entry, "state")) > 0)
-			return entry;
-	}
-	return NULL;
-}
-
-static void keep_result(
-	struct hook_session *s, uid_t uid, const char *label, const struct hook_result *r)
-{
-	json_t *entry;
-
-	if (r->env.n) {
-		for (size_t i = 0; i < r->env.n; i++) {
-			const char *eq = strchr(r->env.v[i], '=');
-			_cleanup_free_ char *name =
-				xstrndup(r->env.v[i], (size_t)(eq - r->env.v[i]));
-
-			hand_on(s, uid, name, eq + 1);
-		}
-	}
-	if (r->message)
-		str_replace(&s->message, r->message);
-	s->n_results++;
-	if (!r->env.n && !r->state.n && !r->mounts.n && !r->devices.n && !r->done)
-		return;
-	if (!s->state)
-		s->state = json_object();
-	/* What it kept at another point is replaced, too. */
-	if (r->state.n && (entry = entry_with_state(s, label, uid)))
-		(void)json_object_del(entry, "state");
-	entry = json_object();
-	(void)json_object_set_new(entry, "done", json_boolean(r->done));
-	(void)json_object_set_new(entry, "uid", json_integer(uid));
-	(void)json_object_set_new(entry, "env", strv_to_object(&r->env));
-	(void)json_object_set_new(entry, "state", strv_to_object(&r->state));
-	(void)json_object_set_new(entry, "mounts", strv_to_object(&r->mounts));
-	(void)json_object_set_new(entry, "devices", strv_to_object(&r->devices));
-	(void)json_object_set_new(s->state, label, entry);
-}
-
-/* NAME=VALUE that this hook handed back when it last ran. */
-static void state_of(const struct hook_session *s, const char *label, uid_t uid, struct strv *ret)
-{
-	json_t *state = json_object_get(entry_with_state(s, label, uid), "state"), *value;
-	const char *name;
-
-	json_object_foreach(state, name, value)
-		strv_addf(ret, "%s=%s", name, json_string_value(value));
-}
+/* ---- files of one hook ---- */
 
 /* An empty $HOOK_RESULT that only this hook's user may write. The one before is used again where it
  * was not touched, as most hooks hand nothing back. */
@@ -301,7 +112,7 @@ static int prepare_state_dir(
 	return 0;
 }
 
-/* ---- processes that hooks leave ---- */
+/* ---- what whoever takes over is told ---- */
 
 static void note_started(void *arg, const struct proctree *tree)
 {
@@ -366,104 +177,6 @@ static size_t first_of(const struct hook_session *s, const struct hook_list *lis
 	return 0;
 }
 
-static void keep_left(struct hook_session *s, const char *label, struct hook_run *run)
-{
-	if (run->tree.keeper == 0) {
-		cgtree_hook_keep(s->cg, label);
-		return;
-	}
-	s->left = xreallocarray(s->left, s->n_left + 1, sizeof(*s->left));
-	s->left[s->n_left].hook = xstrdup(label);
-	s->left[s->n_left].tree = run->tree;
-	s->n_left++;
-	run->tree = (struct proctree)PROCTREE_INIT;
-}
-
-/* What `label` (NULL: any hook) left running is ended. */
-static int kill_left(struct hook_session *s, const char *label, usec_t deadline)
-{
-	int result = 0;
-	size_t kept = 0;
-
-	if (s->cg->on && s->cg->hooks_kept) {
-		const char *id = s->group_only ? NULL : s->task->id;
-
-		result = cgtree_hooks_kill(s->cg, s->task->group, id, label, deadline);
-		/* What a hook of the deploy left belongs to the group and outlives this task. */
-	}
-	for (size_t i = 0; i < s->n_left; i++) {
-		struct hook_leftover *l = &s->left[i];
-
-		if (label && strcmp(l->hook, label) != 0) {
-			s->left[kept++] = *l;
-			continue;
-		}
-		(void)proctree_kill(&l->tree, deadline);
-		if (proctree_wait_empty(&l->tree, deadline) < 0 && result == 0)
-			result = -ETIMEDOUT;
-		proctree_done(&l->tree);
-		free(l->hook);
-	}
-	s->n_left = kept;
-	return result;
-}
-
-int hook_session_kill_left(struct hook_session *s, usec_t deadline, struct th_err *err)
-{
-	int r = kill_left(s, NULL, deadline);
-
-	if (r < 0)
-		err_set(err, EXIT_INTERNAL, -r, "processes that hooks left could not be ended: %s",
-			strerror(-r));
-	return r;
-}
-
-void hook_session_take_state(struct hook_session *s, json_t *state)
-{
-	const char *label;
-	json_t *entry;
-
-	json_decref(s->state);
-	s->state = json_incref(state);
-	json_object_foreach(state, label, entry) hand_on_again(s, entry);
-}
-
-void hook_session_begin_restart(struct hook_session *s)
-{
-	const char *label;
-	json_t *entry;
-
-	for (size_t i = 0; i < s->n_handed; i++)
-		strv_clear(&s->handed[i].env);
-	strv_clear(&s->task_env);
-	if (!s->state)
-		return;
-	json_object_foreach(s->state, label, entry) if (str_starts_with(label, "pre-deploy/") ||
-							str_starts_with(label, "post-deploy/"))
-		hand_on_again(s, entry);
-}
-
-void hook_session_done(struct hook_session *s)
-{
-	for (size_t i = 0; i < s->n_left; i++) {
-		proctree_done(&s->left[i].tree);
-		free(s->left[i].hook);
-	}
-	free(s->left);
-	for (size_t i = 0; i < s->n_handed; i++)
-		strv_done(&s->handed[i].env);
-	free(s->handed);
-	strv_done(&s->task_env);
-	if (s->has_state_fd)
-		fd_close(s->state_fd);
-	json_decref(s->state);
-	free(s->message);
-	free(s->node_ip);
-	hook_cache_free(s->cache);
-	hook_runner_free(s->runner);
-	*s = (struct hook_session)HOOK_SESSION_INIT;
-}
-
 /* ---- one hook ---- */
 
 /* Waits through the loop, so that signals and log pumps are served. */
@@ -498,7 +211,7 @@ static int read_result(struct hook_session *s, const struct cred *cred, const ch
 		a->reason = xasprintf("what it wrote to HOOK_RESULT is wrong: %s", err_text(&why));
 		return 0;
 	}
-	keep_result(s, cred ? cred->uid : geteuid(), label, &result);
+	hook_session_keep_result(s, cred ? cred->uid : geteuid(), label, &result);
 	return 0;
 }
 
@@ -520,7 +233,7 @@ static void make_environment(struct hook_session *s, const struct hook *h, enum 
 	_cleanup_strv_ struct strv state = STRV_INIT;
 	uid_t uid = as ? as->uid : geteuid();
 
-	state_of(s, label, uid, &state);
+	hook_session_state_of(s, label, uid, &state);
 	if (!s->knows_ip && !s->task->node.ip)
 		s->node_ip = hostip_find();
 	s->knows_ip = true;
@@ -545,7 +258,7 @@ static void make_environment(struct hook_session *s, const struct hook *h, enum 
 			.node_ip = s->node_ip,
 			.home = as ? as->home : NULL,
 			.user = as ? as->name : NULL,
-			.handed = &handed_of(s, uid)->env,
+			.handed = hook_session_handed_env(s, uid),
 			.state = &state,
 			.artifacts = s->artifacts,
 		},
@@ -591,16 +304,16 @@ static void settle_left(
 	if (run->children_left && !run->failed) {
 		log_notice("%s left processes running; they end with the %s", label,
 			is_of_group(s, point) && s->cg->on ? "group" : "task");
-		keep_left(s, label, run);
+		hook_session_keep_left(s, label, &run->tree);
 	} else if (run->given_up) {
-		keep_left(s, label, run);
+		hook_session_keep_left(s, label, &run->tree);
 	} else if (run->failed) {
 		cgtree_hook_drop(s->cg);
 	}
 }
 
 static int run_once(struct hook_session *s, const struct hook *h, enum hook_point point,
-	unsigned number, usec_t deadline, struct shown *out, struct attempt *ret,
+	unsigned number, usec_t deadline, struct hook_shown *out, struct attempt *ret,
 	struct th_err *err)
 {
 	_cleanup_cred_ struct cred cred = {0};
@@ -658,26 +371,22 @@ static int run_once(struct hook_session *s, const struct hook *h, enum hook_poin
 }
 
 static int run_hook(struct hook_session *s, const struct hook *h, enum hook_point point,
-	usec_t deadline, struct shown *out, struct attempt *ret, struct th_err *err)
+	usec_t deadline, struct hook_shown *out, struct attempt *ret, struct th_err *err)
 {
 	unsigned tries = 1 + h->settings.retries;
 	int r = 0;
 
-	if (kill_left(s, out->label, clock_monotonic_usec() + HOOK_GIVE_UP_USEC) < 0)
+	if (hook_session_kill_left_of(s, out->label, clock_monotonic_usec() + HOOK_GIVE_UP_USEC) <
+		0)
 		log_warning("%s: what it left running last time could not be ended, continuing",
 			out->label);
 	note_hook(s, point, h);
 	for (unsigned i = 1; i <= tries; i++) {
 		free(ret->reason);
 		*ret = (struct attempt){0};
-		out->since = clock_monotonic_usec();
-		out->timeout = h->settings.timeout;
-		if (s->terminal && s->show != HOOK_SHOW_NEVER)
-			loop_set_timer(s->loop, &out->timer, out->since + PROGRESS_AFTER,
-				show_progress, out);
+		hook_shown_begin(out, h->settings.timeout, s->terminal);
 		r = run_once(s, h, point, i, deadline, out, ret, err);
-		loop_clear_timer(s->loop, &out->timer);
-		clear_progress(out);
+		hook_shown_end(out);
 		if (r < 0 || !ret->failed || ret->interrupted || i == tries)
 			break;
 		log_notice("%s: %s; try %u of %u follows", out->label, ret->reason, i + 1, tries);
@@ -711,22 +420,19 @@ static enum hook_on_failure failure_policy(const struct hook *h, enum hook_point
 }
 
 static void fill_fatal(struct point_result *ret, const struct hook *h, const struct attempt *a,
-	const struct shown *out)
+	const struct hook_shown *out)
 {
-	size_t first = out->tail.n > RECORD_LINES ? out->tail.n - RECORD_LINES : 0;
-
 	ret->fatal = true;
 	ret->timed_out = a->timed_out;
 	str_replace(&ret->hook, h->name);
 	str_replace(&ret->reason, a->reason ? a->reason : "failed");
 	strv_clear(&ret->output);
-	for (size_t i = first; i < out->tail.n; i++)
-		strv_add(&ret->output, tail_line(out, i));
+	hook_shown_last(out, RECORD_LINES, &ret->output);
 }
 
 /* Returns true where the point ends here. */
 static bool take_failure(struct hook_session *s, const struct hook *h, enum hook_point point,
-	const struct attempt *a, struct shown *out, struct point_result *ret)
+	const struct attempt *a, struct hook_shown *out, struct point_result *ret)
 {
 	enum hook_on_failure policy = failure_policy(h, point);
 	_cleanup_free_ char *text = NULL;
@@ -735,7 +441,7 @@ static bool take_failure(struct hook_session *s, const struct hook *h, enum hook
 		log_info("%s: %s, ignoring", out->label, a->reason);
 		return false;
 	}
-	show_failing(out);
+	hook_shown_failing(out);
 	ret->n_failed++;
 	if (policy == ON_FAILURE_WARN) {
 		text = xasprintf("%s: %s, continuing", out->label, a->reason);
@@ -787,8 +493,29 @@ static bool pass_over(struct hook_session *s, const char *label, enum hook_point
 		(point != POINT_PRE_RESTART && point != POINT_PRE_START &&
 			point != POINT_POST_START))
 		return false;
-	hand_on_again(s, entry);
+	hook_session_hand_on_again(s, label);
 	return true;
+}
+
+/* That it could not be started is a failure of the hook, and not of the point. */
+static void run_in_time(struct hook_session *s, const struct hook *h, enum hook_point point,
+	usec_t deadline, struct hook_shown *out, struct attempt *a, struct point_result *ret,
+	struct th_err *err)
+{
+	if (clock_monotonic_usec() >= deadline) {
+		a->failed = a->timed_out = true;
+		a->reason = xstrdup("not run: total-timeout of the hook point is used up");
+		return;
+	}
+	ret->begun = true;
+	ret->n_run++;
+	if (run_hook(s, h, point, deadline, out, a, err) >= 0)
+		return;
+	err_prefix(err, "%s", out->label);
+	a->failed = true;
+	free(a->reason);
+	a->reason = xstrdup(err_text(err));
+	err_clear(err);
 }
 
 static int run_list(struct hook_session *s, const struct hook_list *list, struct point_result *ret,
@@ -800,10 +527,9 @@ static int run_list(struct hook_session *s, const struct hook_list *list, struct
 	for (size_t i = first_of(s, list); i < list->n; i++) {
 		const struct hook *h = list->v[i];
 		_cleanup_free_ char *label = xasprintf("%s/%s", point_name(point), h->name);
-		struct shown out = {.session = s, .label = label};
+		struct hook_shown out = shown_as(s, label);
 		struct attempt a = {0};
 		bool end = false;
-		int r = 0;
 
 		if (s->only && strcmp(s->only, h->name) != 0)
 			continue;
@@ -819,22 +545,7 @@ static int run_list(struct hook_session *s, const struct hook_list *list, struct
 		case HOOK_RUN:
 			if (pass_over(s, label, point))
 				continue;
-			if (clock_monotonic_usec() >= deadline) {
-				a.failed = a.timed_out = true;
-				a.reason = xstrdup(
-					"not run: total-timeout of the hook point is used up");
-				break;
-			}
-			ret->begun = true;
-			ret->n_run++;
-			r = run_hook(s, h, point, deadline, &out, &a, err);
-			if (r < 0) {
-				err_prefix(err, "%s", label);
-				a.failed = true;
-				free(a.reason);
-				a.reason = xstrdup(err_text(err));
-				err_clear(err);
-			}
+			run_in_time(s, h, point, deadline, &out, &a, ret, err);
 			break;
 		}
 		if (a.interrupted)
@@ -848,7 +559,7 @@ static int run_list(struct hook_session *s, const struct hook_list *list, struct
 		if (!end && h->verdict == HOOK_RUN)
 			note_done(s, point, h);
 		free(a.reason);
-		strv_done(&out.tail);
+		hook_shown_done(&out);
 		if (end)
 			break;
 	}

@@ -83,7 +83,7 @@ struct live_state {
 	uint64_t hook_keeper_start_ticks;
 	char hook_name[256];
 	/* The last one that has come to its end in this state, where its point is gone on with
-	 * (run/hookpoint.h); "": none. */
+	 * (run/hooksession.h); "": none. */
 	char hook_done[256];
 	char cgroup[1024]; /* absolute path of the task's cgroup; "": none */
 	uint64_t log_dropped;

@@ -56,6 +56,10 @@ th_run_SOURCES = \
 	src/run/hookresult.h \
 	src/run/hookrun.c \
 	src/run/hookrun.h \
+	src/run/hooksession.c \
+	src/run/hooksession.h \
+	src/run/hookshow.c \
+	src/run/hookshow.h \
 	src/run/hooktemplate.c \
 	src/run/hooktemplate.h \
 	src/run/hooktry.c \
