@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/parse.h"
+#include "base/path.h"
 #include "base/str.h"
 #include "os/userdb.h"
 
@@ -118,6 +119,19 @@ static int lookup_user(const char *user, struct cred *c, bool *ret_known, struct
 	return 0;
 }
 
+static int add_extra_groups(struct cred *c, char *const *extra, struct th_err *err)
+{
+	for (; *extra; extra++) {
+		gid_t gid = (gid_t)-1;
+		int r = lookup_group(*extra, &gid, err);
+
+		if (r < 0)
+			return r;
+		add_group(c, gid);
+	}
+	return 0;
+}
+
 int cred_lookup(const char *spec, char *const *extra, struct cred *ret, struct th_err *err)
 {
 	_cleanup_free_ char *user = xstrdup(spec);
@@ -147,14 +161,9 @@ int cred_lookup(const char *spec, char *const *extra, struct cred *ret, struct t
 		return r;
 
 	if (extra) {
-		for (; *extra; extra++) {
-			gid_t gid = (gid_t)-1;
-
-			r = lookup_group(*extra, &gid, err);
-			if (r < 0)
-				return r;
-			add_group(&c, gid);
-		}
+		r = add_extra_groups(&c, extra, err);
+		if (r < 0)
+			return r;
 	} else if (group) {
 		add_group(&c, c.gid);
 	} else {
@@ -167,25 +176,38 @@ int cred_lookup(const char *spec, char *const *extra, struct cred *ret, struct t
 	return 0;
 }
 
-int cred_self(struct cred *ret, struct th_err *err)
+static int add_own_groups(struct cred *c, struct th_err *err)
 {
-	_cleanup_user_entry_ struct user_entry e = {0};
-	_cleanup_cred_ struct cred c = {0};
-	int n;
+	int n = getgroups(0, NULL);
 
-	if (userdb_find_uid(geteuid(), &e, NULL) > 0)
-		take_user_entry(&c, &e);
-	else
-		set_user_number(&c, geteuid());
-	c.gid = getegid();
-	n = getgroups(0, NULL);
 	if (n > 0) {
-		c.groups = xcalloc((size_t)n, sizeof(*c.groups));
-		n = getgroups(n, c.groups);
+		c->groups = xcalloc((size_t)n, sizeof(*c->groups));
+		n = getgroups(n, c->groups);
 	}
 	if (n < 0)
 		return err_set(err, EXIT_INTERNAL, errno, "cannot read our groups: %m");
-	c.n_groups = (size_t)n;
+	c->n_groups = (size_t)n;
+	return 0;
+}
+
+int cred_self(char *const *extra, struct cred *ret, struct th_err *err)
+{
+	_cleanup_user_entry_ struct user_entry e = {0};
+	_cleanup_cred_ struct cred c = {0};
+	const char *home = secure_getenv("HOME");
+	int r;
+
+	if (userdb_find_uid(geteuid(), &e, NULL) > 0) {
+		take_user_entry(&c, &e);
+	} else {
+		set_user_number(&c, geteuid());
+		if (home && path_is_absolute(home))
+			str_replace(&c.home, home);
+	}
+	c.gid = getegid();
+	r = extra ? add_extra_groups(&c, extra, err) : add_own_groups(&c, err);
+	if (r < 0)
+		return r;
 	*ret = c;
 	c = (struct cred){0};
 	return 0;

@@ -14,7 +14,7 @@ struct cred {
 	gid_t *groups; /* supplementary, exactly these; owned */
 	size_t n_groups;
 	char *name;  /* login name, or the number as text; owned */
-	char *home;  /* "/" where the user has no entry; owned */
+	char *home;  /* "/" where it has no entry and is not who calls; owned */
 	char *shell; /* owned; "/bin/sh" where there is none */
 };
 
@@ -28,8 +28,9 @@ struct cred {
  * asked.
  */
 int cred_lookup(const char *spec, char *const *extra, struct cred *ret, struct th_err *err);
-/* The calling process's effective user. */
-int cred_self(struct cred *ret, struct th_err *err);
+/* The calling process's effective user, with its groups or, where `extra` is given, those of it
+ * alone. Without an entry its home is $HOME. */
+int cred_self(char *const *extra, struct cred *ret, struct th_err *err);
 void cred_done(struct cred *c);
 #define _cleanup_cred_ _cleanup_(cred_done)
 

@@ -63,7 +63,8 @@ static bool are_own_groups(const struct task *t, const struct cred *cred)
 {
 	_cleanup_cred_ struct cred own = {0};
 
-	if (cred_self(&own, NULL) < 0 || (t->user && strchr(t->user, ':') && cred->gid != own.gid))
+	if (cred_self(NULL, &own, NULL) < 0 ||
+		(t->user && strchr(t->user, ':') && cred->gid != own.gid))
 		return false;
 	for (size_t i = 0; t->has_supplementary_groups && i < cred->n_groups; i++)
 		if (!has_group(&own, cred->groups[i]))
@@ -77,21 +78,14 @@ static bool are_own_groups(const struct task *t, const struct cred *cred)
 int launch_resolve_user(struct context *c, struct th_err *err)
 {
 	const struct task *t = c->task;
+	char *const *extra = NULL;
 	int r;
 
-	if (!t->user && !t->has_supplementary_groups) {
-		r = cred_self(&c->cred, err);
-	} else {
-		_cleanup_free_ char *self = t->user ? NULL : cred_user_name(geteuid());
-
-		r = cred_lookup(t->user ? t->user : self,
-			t->has_supplementary_groups
-				? strv_null_terminated(
-					  (struct strv *)(uintptr_t)&t->supplementary_groups)
-				: NULL,
-			&c->cred, err);
-		c->switch_user = r == 0 && (geteuid() == 0 || c->cred.uid != geteuid());
-	}
+	if (t->has_supplementary_groups)
+		extra = strv_null_terminated((struct strv *)(uintptr_t)&t->supplementary_groups);
+	r = t->user ? cred_lookup(t->user, extra, &c->cred, err) : cred_self(extra, &c->cred, err);
+	c->switch_user =
+		r == 0 && (t->user || extra) && (geteuid() == 0 || c->cred.uid != geteuid());
 	if (r == 0 && c->switch_user && geteuid() != 0)
 		r = err_set(err, EXIT_NOPERM, EPERM,
 			"cannot run as user '%s': only root can change the user (run taskhook as "

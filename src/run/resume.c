@@ -122,7 +122,7 @@ void resume_resolve_user(struct context *c)
 	context_warn(c, "%s, continuing as ourselves", err_text(&why));
 	cred_done(&c->cred);
 	c->switch_user = false;
-	(void)cred_self(&c->cred, NULL);
+	(void)cred_self(NULL, &c->cred, NULL);
 }
 
 bool resume_log_killed_hook(struct context *c, const struct live_state *l)

@@ -143,7 +143,7 @@ static void test_self(void)
 	_cleanup_free_ char *name = cred_user_name(geteuid()), *nobody = cred_user_name(FREE_ID);
 	struct cred c = {0};
 
-	is_int(cred_self(&c, &err), 0, "who we are");
+	is_int(cred_self(NULL, &c, &err), 0, "who we are");
 	ok(c.uid == geteuid() && c.gid == getegid(), "our ids");
 	is_int((int)c.n_groups, getgroups(0, NULL), "our groups");
 	is_str(c.name, name, "our name");
@@ -156,12 +156,57 @@ static void test_self(void)
 			many[i] = 1000 + i;
 		if (setgroups(300, many) < 0)
 			bail("setgroups");
-		(void)cred_self(&c, &err);
+		(void)cred_self(NULL, &c, &err);
 		is_uint(c.n_groups, 300, "three hundred groups");
 		cred_done(&c);
 	} else {
 		skip(1, "only root may set its groups");
 	}
+}
+
+static void test_self_with_groups(void)
+{
+	char ten[] = "10", *extra[] = {ten, NULL}, *none[] = {NULL}, *bad[] = {NULL, NULL};
+	char name[] = "no-such-group";
+	_cleanup_err_ struct th_err err = TH_ERR_INIT;
+	struct cred c = {0};
+
+	is_int(cred_self(extra, &c, &err), 0, "ourselves with other groups");
+	ok(c.gid == getegid() && c.n_groups == 1 && has_group(&c, 10), "which are all it has");
+	cred_done(&c);
+	is_int(cred_self(none, &c, &err), 0, "ourselves with none");
+	is_uint(c.n_groups, 0, "has none");
+	cred_done(&c);
+	bad[0] = name;
+	ok(cred_self(bad, &c, &err) < 0, "no such group");
+	is_str(err.text, "group 'no-such-group' does not exist", "is told");
+}
+
+static void test_self_without_entry(void)
+{
+	_cleanup_free_ char *home = getenv("HOME") ? xstrdup(getenv("HOME")) : NULL;
+	struct cred c = {0};
+
+	if (geteuid() != 0) {
+		skip(4, "only root may be somebody else");
+		return;
+	}
+	if (seteuid(FREE_ID) < 0)
+		bail("seteuid");
+	(void)setenv("HOME", "/srv/batch", 1);
+	is_int(cred_self(NULL, &c, NULL), 0, "a number without an entry");
+	is_str(c.home, "/srv/batch", "has the home that it says");
+	cred_done(&c);
+	(void)setenv("HOME", "batch", 1);
+	is_int(cred_self(NULL, &c, NULL), 0, "a home that is no path");
+	is_str(c.home, "/", "is none");
+	cred_done(&c);
+	if (seteuid(0) < 0)
+		bail("seteuid");
+	if (home)
+		(void)setenv("HOME", home, 1);
+	else
+		(void)unsetenv("HOME");
 }
 
 int main(void)
@@ -170,6 +215,8 @@ int main(void)
 	test_root();
 	test_numbers();
 	test_ordinary();
+	test_self_with_groups();
+	test_self_without_entry();
 	test_self();
 	return done_testing();
 }
