@@ -10,6 +10,7 @@
 
 #include "base/macro.h"
 
+#include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
 
@@ -21,6 +22,8 @@ char *xstrdup(const char *s) __attribute__((malloc, returns_nonnull));
 char *xstrndup(const char *s, size_t n) __attribute__((malloc, returns_nonnull));
 void *xmemdup(const void *p, size_t n) __attribute__((malloc, returns_nonnull));
 char *xasprintf(const char *fmt, ...) PRINTF_ATTR(1, 2) __attribute__((malloc, returns_nonnull));
+char *xvasprintf(const char *fmt, va_list ap) PRINTF_ATTR(1, 0)
+	__attribute__((malloc, returns_nonnull));
 
 static inline void freep(void *p)
 {

@@ -127,8 +127,7 @@ void strv_addf(struct strv *sv, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	if (vasprintf(&s, fmt, ap) < 0)
-		s = xstrdup("");
+	s = xvasprintf(fmt, ap);
 	va_end(ap);
 	strv_take(sv, s);
 }

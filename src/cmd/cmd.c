@@ -91,10 +91,9 @@ int cmd_usage(const struct cmd *cmd, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	if (vasprintf(&text, fmt, ap) < 0)
-		text = NULL;
+	text = xvasprintf(fmt, ap);
 	va_end(ap);
-	log_error("%s", text ? text : "the command line is wrong");
+	log_error("%s", text);
 	cmd_say_try(cmd);
 	return EXIT_USAGE;
 }

@@ -342,10 +342,9 @@ static void report_text(struct check *k, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	if (vasprintf(&text, fmt, ap) < 0)
-		text = NULL;
+	text = xvasprintf(fmt, ap);
 	va_end(ap);
-	log_error("%s", text ? text : "out of memory");
+	log_error("%s", text);
 	k->errors++;
 }
 

@@ -293,10 +293,9 @@ static void add_text(json_t *to, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	if (vasprintf(&text, fmt, ap) < 0)
-		text = NULL;
+	text = xvasprintf(fmt, ap);
 	va_end(ap);
-	(void)json_array_append_new(to, json_from_text(text ? text : ""));
+	(void)json_array_append_new(to, json_from_text(text));
 }
 
 static json_t *next_of(const struct task_view *v, const json_t *left)

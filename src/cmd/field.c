@@ -14,9 +14,8 @@ void field_print(const char *label, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	if (vasprintf(&text, fmt, ap) < 0)
-		text = NULL;
+	text = xvasprintf(fmt, ap);
 	va_end(ap);
-	safe = str_escape(text ? text : "", 0);
+	safe = str_escape(text, 0);
 	printf("%12s  %s\n", label, safe);
 }

@@ -138,13 +138,12 @@ static int layer_complain(struct layer *l, unsigned line, struct th_err *err, co
 	va_list ap;
 
 	va_start(ap, fmt);
-	if (vasprintf(&text, fmt, ap) < 0)
-		text = NULL;
+	text = xvasprintf(fmt, ap);
 	va_end(ap);
 	if (line > 0)
-		(void)err_set(&e, EXIT_CONFIG, 0, "%s:%u: %s", origin, line, text ? text : "");
+		(void)err_set(&e, EXIT_CONFIG, 0, "%s:%u: %s", origin, line, text);
 	else
-		(void)err_set(&e, EXIT_USAGE, 0, "%s: %s", origin, text ? text : "");
+		(void)err_set(&e, EXIT_USAGE, 0, "%s: %s", origin, text);
 	if (l->report) {
 		l->report(l->arg, &e);
 		l->reported++;

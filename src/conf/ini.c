@@ -13,7 +13,6 @@
 #include <ini.h>
 #include <limits.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 /*
@@ -122,10 +121,9 @@ static void reading_complain(struct reading *r, unsigned line, const char *fmt, 
 	va_list ap;
 
 	va_start(ap, fmt);
-	if (vasprintf(&text, fmt, ap) < 0)
-		text = NULL;
+	text = xvasprintf(fmt, ap);
 	va_end(ap);
-	(void)err_set(&e, EXIT_CONFIG, 0, "%s:%u: %s", file, line, text ? text : "out of memory");
+	(void)err_set(&e, EXIT_CONFIG, 0, "%s:%u: %s", file, line, text);
 	if (r->report && r->reported < INT_MAX) {
 		r->report(r->arg, &e);
 		r->reported++;

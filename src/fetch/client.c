@@ -342,10 +342,9 @@ PRINTF_ATTR(2, 3) static bool add_header(struct client *c, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	if (vasprintf(&line, fmt, ap) < 0)
-		line = NULL;
+	line = xvasprintf(fmt, ap);
 	va_end(ap);
-	list = line ? curl_slist_append(c->headers, line) : NULL;
+	list = curl_slist_append(c->headers, line);
 	if (list)
 		c->headers = list;
 	return list != NULL;

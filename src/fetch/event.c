@@ -115,10 +115,9 @@ void event_warning(const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	if (vasprintf(&text, fmt, ap) < 0)
-		text = NULL;
+	text = xvasprintf(fmt, ap);
 	va_end(ap);
-	put_text(event, "text", text ? text : fmt);
+	put_text(event, "text", text);
 	send_event(event);
 }
 

@@ -12,7 +12,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -54,12 +53,11 @@ static int fail(struct stream *s, int status, bool retryable, const char *fmt, .
 	if (s->failure.errnum != 0)
 		return -s->failure.errnum;
 	va_start(ap, fmt);
-	if (vasprintf(&text, fmt, ap) < 0)
-		text = NULL;
+	text = xvasprintf(fmt, ap);
 	va_end(ap);
 	s->failure.errnum = EIO;
 	s->failure.retryable = retryable;
-	return err_set(&s->failure.err, status, EIO, "%s", text ? text : fmt);
+	return err_set(&s->failure.err, status, EIO, "%s", text);
 }
 
 static int fail_changed(struct stream *s)

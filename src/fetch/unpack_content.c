@@ -11,7 +11,6 @@
 
 #include <errno.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,16 +41,15 @@ int unpack_content_failed(struct unpack *u, struct th_err *err)
 PRINTF_ATTR(2, 3)
 static void warn(struct unpack *u, const char *fmt, ...)
 {
-	char *text = NULL;
+	_cleanup_free_ char *text = NULL;
 	va_list args;
 
 	if (!u->spec->warning)
 		return;
 	va_start(args, fmt);
-	if (vasprintf(&text, fmt, args) >= 0)
-		u->spec->warning(u->spec->arg, text);
+	text = xvasprintf(fmt, args);
 	va_end(args);
-	free(text);
+	u->spec->warning(u->spec->arg, text);
 }
 
 static bool is_zeros(const void *data, size_t n)

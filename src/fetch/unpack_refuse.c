@@ -8,25 +8,19 @@
 
 #include <errno.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 int unpack_refuse(struct th_err *err, const char *member, const char *fmt, ...)
 {
 	_cleanup_free_ char *shown = str_escape(member, UNPACK_SHOWN_MAX);
-	char *why = NULL;
+	_cleanup_free_ char *why = NULL;
 	va_list args;
-	int r;
 
 	va_start(args, fmt);
-	if (vasprintf(&why, fmt, args) < 0)
-		why = NULL;
+	why = xvasprintf(fmt, args);
 	va_end(args);
-	r = err_set(err, EXIT_DATAERR, EBADMSG, "member '%s' %s", shown,
-		why ? why : "cannot be unpacked");
-	free(why);
-	return r;
+	return err_set(err, EXIT_DATAERR, EBADMSG, "member '%s' %s", shown, why);
 }
 
 int unpack_refuse_write(struct th_err *err, const char *member, int errnum)

@@ -42,8 +42,7 @@ void context_warn(struct context *c, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	if (vasprintf(&text, fmt, ap) < 0)
-		text = xstrdup("out of memory");
+	text = xvasprintf(fmt, ap);
 	va_end(ap);
 	log_warning("%s", text);
 	control_tell(c->control, LOG_LEVEL_WARNING, text);

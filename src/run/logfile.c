@@ -161,8 +161,7 @@ static void warn_once(struct logfile *f, bool *warned, const char *fmt, ...)
 	*warned = true;
 	free(f->warning);
 	va_start(ap, fmt);
-	if (vasprintf(&f->warning, fmt, ap) < 0)
-		f->warning = NULL;
+	f->warning = xvasprintf(fmt, ap);
 	va_end(ap);
 }
 
