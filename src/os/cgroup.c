@@ -89,10 +89,20 @@ static int take_if_cgroup2(void *arg, const struct mount_entry *entry)
 	return 1;
 }
 
-/* The inode of the first cgroup namespace (PROC_CGROUP_INIT_INO, Linux <linux/proc_ns.h>). */
-#define FIRST_CGROUP_NAMESPACE 0xEFFFFFFBU
+/* Where the link of the first cgroup namespace leads to: its inode is PROC_CGROUP_INIT_INO,
+ * 0xEFFFFFFB (Linux <linux/proc_ns.h>). */
+#define FIRST_CGROUP_NAMESPACE "cgroup:[4026531835]"
 /* Of the root of every hierarchy (Linux, kernfs). */
 #define HIERARCHY_ROOT 1
+
+/* By reading the link: to follow it costs twice as much. */
+static bool is_first_namespace(void)
+{
+	char target[sizeof(FIRST_CGROUP_NAMESPACE)];
+	ssize_t n = readlink("/proc/self/ns/cgroup", target, sizeof(target));
+
+	return n == sizeof(target) - 1 && memcmp(target, FIRST_CGROUP_NAMESPACE, (size_t)n) == 0;
+}
 
 /* The two usual places, where what is there can be known without the list of mounts, which on some
  * hosts has thousands. In a namespace it cannot: a root may be that of the host. */
@@ -102,7 +112,7 @@ static const char *usual_mount(void)
 	struct statfs fs;
 	struct stat st;
 
-	if (stat("/proc/self/ns/cgroup", &st) < 0 || st.st_ino != FIRST_CGROUP_NAMESPACE)
+	if (!is_first_namespace())
 		return NULL;
 	for (size_t i = 0; i < ARRAY_SIZE(usual); i++)
 		if (statfs(usual[i], &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC &&

@@ -49,7 +49,8 @@ struct context {
 	const struct supervisor_options *options;
 	struct loop *loop;
 	bool as_root;
-	bool terminal; /* stderr is one */
+	bool terminal;	   /* stderr is one */
+	bool process_ends; /* with the task, as that of a supervisor does */
 
 	int run_group_fd, run_fd; /* RUN/GROUP, RUN/GROUP/ID */
 	char *run_path;

@@ -90,6 +90,12 @@ struct live *live_free(struct live *l)
 	return NULL;
 }
 
+struct live *live_leave(struct live *l)
+{
+	free(l);
+	return NULL;
+}
+
 struct live_state *live_begin(struct live *l)
 {
 	atomic_fetch_add_explicit(&l->map->sequence, 1, memory_order_acq_rel);

@@ -107,6 +107,10 @@ struct live; /* the writer's end */
  * it. */
 int live_create(int dirfd, const struct live_state *first, struct live **ret, struct th_err *err);
 struct live *live_free(struct live *l); /* unmaps; the file stays */
+/* The same in a process that is about to end, and takes the mapping along. To unmap a page when the
+ * process has run on two processors, as one does that shares its memory with a child until exec,
+ * interrupts the other: a hundredth of a short run. */
+struct live *live_leave(struct live *l);
 /* Between begin and end the fields of the returned state may be changed. */
 struct live_state *live_begin(struct live *l);
 void live_end(struct live *l);

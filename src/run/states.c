@@ -395,7 +395,7 @@ void states_take_down(struct context *c, bool failed)
 	}
 	/* Only now: until the record tells the end, the live state tells what is owed. */
 	taskdir_remove_run(c);
-	c->live = live_free(c->live);
+	c->live = c->process_ends ? live_leave(c->live) : live_free(c->live);
 	c->hooks.live = NULL;
 }
 

@@ -434,6 +434,7 @@ int supervisor_run(
 	log_set_task(task->name);
 	r = context_init(&c, layout, options, &err);
 	c.task = task;
+	c.process_ends = true;
 	if (r == 0)
 		r = get_ready(&c, &err);
 	if (r == 0) {
