@@ -83,4 +83,4 @@ unit_tests = \
 	tests/unit/test-value \
 	tests/unit/test-verify-record
 
-noinst_HEADERS = tests/unit/tempdir.h tests/unit/no-openat2.h tests/unit/cgtest.h tests/unit/helper.h tests/unit/refused.h tests/unit/archives.h
+noinst_HEADERS = tests/unit/tempdir.h tests/unit/no-openat2.h tests/unit/cgtest.h tests/unit/helper.h tests/unit/refused.h tests/unit/archives.h tests/unit/users.h

@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "tests/unit/tap.h"
+#include "tests/unit/users.h"
 
 #include <grp.h>
 #include <pwd.h>
@@ -211,6 +212,7 @@ static void test_self_without_entry(void)
 
 int main(void)
 {
+	users_prepare();
 	test_errors();
 	test_root();
 	test_numbers();

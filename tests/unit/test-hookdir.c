@@ -4,6 +4,7 @@
 #include "run/hookdir.h"
 #include "tests/unit/tap.h"
 #include "tests/unit/tempdir.h"
+#include "tests/unit/users.h"
 
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -568,6 +569,7 @@ static void check_without_null(void)
 int main(void)
 {
 	(void)umask(022);
+	users_prepare();
 	tempdir_make();
 	layout.groups_dir = xstrdup(tempdir_path("groups"));
 	strv_add(&layout.hook_dirs, tempdir_path("usr"));
