@@ -37,8 +37,7 @@ static int refuse(char **ret_why, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	if (vasprintf(ret_why, fmt, ap) < 0)
-		*ret_why = xstrdup("not a value");
+	*ret_why = xvasprintf(fmt, ap);
 	va_end(ap);
 	return -EINVAL;
 }

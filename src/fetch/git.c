@@ -112,10 +112,9 @@ static void put(struct strbuf *b, const char *key, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	if (vasprintf(&value, fmt, ap) < 0)
-		value = NULL;
+	value = xvasprintf(fmt, ap);
 	va_end(ap);
-	quoted = git_quote(value ? value : "");
+	quoted = git_quote(value);
 	strbuf_addf(b, "\t%s = %s\n", key, quoted);
 }
 

@@ -64,11 +64,9 @@ static int refuse(struct th_err *err, const char *path, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	if (vasprintf(&text, fmt, ap) < 0)
-		text = NULL;
+	text = xvasprintf(fmt, ap);
 	va_end(ap);
-	return err_set(err, EXIT_DATAERR, EINVAL, "'%s' %s", *shown ? shown : PUBLISH_TREE,
-		text ? text : "is refused");
+	return err_set(err, EXIT_DATAERR, EINVAL, "'%s' %s", *shown ? shown : PUBLISH_TREE, text);
 }
 
 static int cannot(struct th_err *err, const char *what, const char *path, int errnum)

@@ -30,8 +30,7 @@ void expr_error_set(
 	va_list args;
 
 	va_start(args, fmt);
-	if (vasprintf(&why, fmt, args) < 0)
-		why = NULL;
+	why = xvasprintf(fmt, args);
 	va_end(args);
 	for (size_t i = 0; i < MIN((size_t)at, expr->len); i++) {
 		/* Bytes that continue a character have no column of their own. */
@@ -43,11 +42,10 @@ void expr_error_set(
 		}
 	}
 	if (memchr(expr->text, '\n', expr->len))
-		(void)err_set(err, EXIT_DATAERR, errnum, "line %u, column %u: %s", line, column,
-			why ? why : "wrong");
-	else
 		(void)err_set(
-			err, EXIT_DATAERR, errnum, "column %u: %s", column, why ? why : "wrong");
+			err, EXIT_DATAERR, errnum, "line %u, column %u: %s", line, column, why);
+	else
+		(void)err_set(err, EXIT_DATAERR, errnum, "column %u: %s", column, why);
 }
 
 void expr_complain(const struct expr *expr, uint32_t at, struct th_err *err, size_t max,
@@ -55,9 +53,8 @@ void expr_complain(const struct expr *expr, uint32_t at, struct th_err *err, siz
 {
 	_cleanup_free_ char *why = NULL, *shown = NULL;
 
-	if (vasprintf(&why, fmt, args) < 0)
-		why = NULL;
-	shown = str_escape(why ? why : "wrong", max);
+	why = xvasprintf(fmt, args);
+	shown = str_escape(why, max);
 	expr_error_set(expr, at, EINVAL, err, "%s", shown);
 }
 

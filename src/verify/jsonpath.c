@@ -91,11 +91,9 @@ PRINTF_ATTR(2, 3) static int bad(const struct parser *p, const char *fmt, ...)
 	va_list args;
 
 	va_start(args, fmt);
-	if (vasprintf(&why, fmt, args) < 0)
-		why = NULL;
+	why = xvasprintf(fmt, args);
 	va_end(args);
-	return err_set(
-		p->err, EXIT_DATAERR, EINVAL, "jsonPath '%s': %s", shown, why ? why : "wrong");
+	return err_set(p->err, EXIT_DATAERR, EINVAL, "jsonPath '%s': %s", shown, why);
 }
 
 static bool is_digit(char c)

@@ -49,10 +49,9 @@ static int fail(struct finder *f, int errnum, const char *fmt, ...)
 	va_list args;
 
 	va_start(args, fmt);
-	if (vasprintf(&why, fmt, args) < 0)
-		why = NULL;
+	why = xvasprintf(fmt, args);
 	va_end(args);
-	return err_set(f->err, EXIT_DATAERR, errnum, "%s", why ? why : "cannot be evaluated");
+	return err_set(f->err, EXIT_DATAERR, errnum, "%s", why);
 }
 
 static int add(struct finder *f, struct values *values, const struct value *v)

@@ -25,11 +25,9 @@ void regex_complain(struct regex_parser *p, int errnum, const char *fmt, ...)
 	va_list args;
 
 	va_start(args, fmt);
-	if (vasprintf(&why, fmt, args) < 0)
-		why = NULL;
+	why = xvasprintf(fmt, args);
 	va_end(args);
-	(void)err_set(p->err, EXIT_DATAERR, errnum, "regular expression '%s': %s", shown,
-		why ? why : "wrong");
+	(void)err_set(p->err, EXIT_DATAERR, errnum, "regular expression '%s': %s", shown, why);
 }
 
 unsigned regex_new_class(struct regex_parser *p)

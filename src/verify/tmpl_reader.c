@@ -99,10 +99,8 @@ static void add(struct reader *r, struct strv *list, const char *key, const char
 static void add(struct reader *r, struct strv *list, const char *key, const char *fmt, va_list ap)
 {
 	size_t line = lines_number(lines_member(r->at, key));
-	_cleanup_free_ char *text = NULL, *placed = NULL;
+	_cleanup_free_ char *text = xvasprintf(fmt, ap), *placed = NULL;
 
-	if (vasprintf(&text, fmt, ap) < 0)
-		text = xstrdup(fmt);
 	if (line == 0)
 		line = lines_number(r->at);
 	placed = text_with_place(r, key, text);
