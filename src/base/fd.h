@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <sys/types.h>
 #include <unistd.h>
 
@@ -42,6 +43,13 @@ static inline void fd_closedirp(DIR **d)
 		(void)closedir(*d);
 }
 #define _cleanup_dir_ _cleanup_(fd_closedirp)
+
+static inline void fd_fclosep(FILE **f)
+{
+	if (*f)
+		(void)fclose(*f);
+}
+#define _cleanup_file_ _cleanup_(fd_fclosep)
 
 /* The next entry but "." and "..", lent until the next call. 1; 0: there is none; -errno. */
 int fd_next_entry(DIR *d, const struct dirent **ret);

@@ -3,6 +3,7 @@
 #include "base/userfile.h"
 
 #include "base/alloc.h"
+#include "base/fd.h"
 #include "base/str.h"
 
 #include <errno.h>
@@ -13,13 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static void close_file(FILE **f)
-{
-	if (*f)
-		(void)fclose(*f);
-}
-#define _cleanup_file_ _cleanup_(close_file)
 
 void user_entry_done(struct user_entry *e)
 {

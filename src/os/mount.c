@@ -3,6 +3,7 @@
 #include "os/mount.h"
 
 #include "base/alloc.h"
+#include "base/fd.h"
 #include "base/path.h"
 
 #include <errno.h>
@@ -52,15 +53,9 @@ int mount_parse_line(char *line, struct mount_entry *ret)
 	return 0;
 }
 
-static void fclosep(FILE **f)
-{
-	if (*f)
-		(void)fclose(*f);
-}
-
 int mount_foreach(mount_fn fn, void *arg)
 {
-	_cleanup_(fclosep) FILE *f = fopen("/proc/self/mountinfo", "re");
+	_cleanup_file_ FILE *f = fopen("/proc/self/mountinfo", "re");
 	_cleanup_free_ char *line = NULL;
 	size_t size = 0;
 	ssize_t n;
