@@ -214,32 +214,25 @@ static void add_gid(void *arg, gid_t gid)
 	g->v[g->n++] = gid;
 }
 
-/* "NAME 4 24 27", the name as it was asked for. False: it is something else. */
-static bool read_initgroups(const char *answer, const char *user, struct gids *ret)
+/* The first line, "NAME 4 24 27", with the name as it was asked for; it is cut into its words.
+ * False: it is something else. */
+static bool read_initgroups(char *answer, const char *user, struct gids *ret)
 {
 	size_t n = strlen(user);
-	const char *s = answer + n;
+	char *save = NULL;
 
+	answer[strcspn(answer, "\n")] = '\0';
 	if (strncmp(answer, user, n) != 0)
 		return false;
-	for (;;) {
+	for (char *word = strtok_r(answer + n, " \t", &save); word;
+		word = strtok_r(NULL, " \t", &save)) {
 		uint64_t gid;
-		char number[24];
-		size_t len;
 
-		s += strspn(s, " \t");
-		len = strcspn(s, " \t\n");
-		if (len == 0)
-			return true;
-		if (len >= sizeof(number))
-			return false;
-		memcpy(number, s, len);
-		number[len] = '\0';
-		if (parse_uint(number, 0, UINT32_MAX - 1, &gid) < 0)
+		if (parse_uint(word, 0, UINT32_MAX - 1, &gid) < 0)
 			return false;
 		add_gid(ret, (gid_t)gid);
-		s += len;
 	}
+	return true;
 }
 
 int userdb_find_groups_of(const char *user, gid_t **ret, size_t *ret_n, struct th_err *err)
@@ -255,7 +248,7 @@ int userdb_find_groups_of(const char *user, gid_t **ret, size_t *ret_n, struct t
 			r = cannot_read(host->group, r, err);
 	} else {
 		r = ask_getent("the groups of user", "initgroups", user, &out, err);
-		if (r > 0 && !read_initgroups(strbuf_str(&out), user, &g))
+		if (r > 0 && (!out.s || !read_initgroups(out.s, user, &g)))
 			r = bad_answer("the groups of user", "initgroups", user, err);
 	}
 	if (r < 0) {
