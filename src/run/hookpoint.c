@@ -101,9 +101,6 @@ static int prepare_state_dir(
 		s->state_fd = TAKE_FD(fd);
 		s->has_state_fd = true;
 	}
-	/* A hook without a user of its own, for the first time: nothing is left to be set. */
-	if ((!cred || cred->uid == geteuid()) && mkdirat(s->state_fd, name, 0700) == 0)
-		return 0;
 	fd = path_mkdir_open(s->state_fd, name, 0700, &made);
 	if (fd < 0)
 		return err_set(err, EXIT_CANTCREAT, -fd, "cannot make '%s/%s/%s': %s", s->run_path,
