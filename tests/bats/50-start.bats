@@ -46,17 +46,13 @@ teardown() { tasks_teardown; }
 }
 
 @test "a start on a full disk says so, once" {
-	needs_root "only root can mount"
-	unshare -m true || skip "no mount namespaces"
-	mkdir -p "$state"
-	run -0 unshare -m --propagation private bash -c '
-		mount -t tmpfs -o size=1m,mode=755 none "$1"
-		th() { "$TASKHOOK_PROGRAM" --root "$2" --config "$2/conf" "${@:4}"; }
+	needs_small_disk
+	run -0 on_small_disk '
 		th "$@" run -g "$3" -i u -- true
 		head -c 2000000 /dev/zero >"$1/fill"
 		th "$@" start -g "$3" -i t -- true
 		[ $? -eq 73 ] || exit 99
-		ls "$1/tasks/$3"' - "$state" "$root" "$group" 3>&-
+		ls "$1/tasks/$3"'
 	[ "$(grep -c "cannot write the record of '$group/t'" <<<"$output")" -eq 1 ]
 	[ "$(tail -n 1 <<<"$output")" = u ] || [ "$(tail -n 2 <<<"$output")" = $'shared\nu' ]
 }

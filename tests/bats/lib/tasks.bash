@@ -90,3 +90,21 @@ assert_clean()
 field() { sed -n "s/.*\"$2\": \{0,1\}\"\{0,1\}\([^\",}]*\).*/\1/p" "$1" | head -n 1; }
 
 needs_root() { [ "$EUID" -eq 0 ] || skip "needs root: $1"; }
+
+needs_small_disk()
+{
+	needs_root "only root can mount"
+	unshare -m true || skip "no mount namespaces"
+}
+
+# on_small_disk SCRIPT: runs it with a disk of 1 MiB for the state directory, which is $1 there; the
+# group is $3, and th "$@" COMMAND... runs taskhook.
+on_small_disk()
+{
+	mkdir -p "$state"
+	# shellcheck disable=SC2016 # for the inner shell
+	unshare -m --propagation private bash -c '
+		mount -t tmpfs -o size=1m,mode=755 none "$1"
+		th() { "$TASKHOOK_PROGRAM" --root "$2" --config "$2/conf" "${@:4}"; }
+		'"$1" - "$state" "$root" "$group" 3>&-
+}
